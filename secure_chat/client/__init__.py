@@ -1,0 +1,1 @@
+"""Everything a chat user can do, without a screen: pure engine, encrypted store, one I/O shell."""

@@ -1,0 +1,1 @@
+"""Who is who: account keys, device certificates, directory bindings, fingerprints, invite links. Pure."""

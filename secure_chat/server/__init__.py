@@ -1,0 +1,1 @@
+"""The relay: stores and forwards opaque envelopes in append-only channels; never sees content."""

@@ -1,0 +1,1 @@
+"""TLS contexts, sockets and deadlines: the only user of ssl and socket."""

@@ -1,0 +1,1 @@
+"""Thin skins over the client: line mode, terminal UI, JSON."""
