@@ -95,6 +95,4 @@ def test_only_transport_uses_ssl_and_socket() -> None:
     for path in modules():
         own = name_of(path)
         roots = {name.split(".")[0] for name in imports(path)}
-        assert not roots & {"ssl", "socket"} or own[0] == "transport", (
-            f"{'.'.join(own)} imports ssl or socket"
-        )
+        assert not roots & {"ssl", "socket"} or own[0] == "transport", f"{'.'.join(own)} imports ssl or socket"

@@ -1,0 +1,1 @@
+"""The relay's decisions: pure and deterministic; messages in, effects out."""
