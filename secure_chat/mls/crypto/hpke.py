@@ -63,9 +63,7 @@ class HPKE:
         self._suite_id = b"HPKE" + b"".join(
             number.to_bytes(2, "big") for number in (kem.kem_id, KDF_NUMBERS[hash_name], aead.aead_id)
         )
-        self._library = (
-            hpke.Suite(kem.library, _LIBRARY_KDFS[hash_name], aead.library) if kem.library else None
-        )
+        self._library = hpke.Suite(kem.library, _LIBRARY_KDFS[hash_name], aead.library) if kem.library else None
         self._psk_id_hash = self._extract(b"", b"psk_id_hash", b"")
 
     def seal(self, public_key: bytes, info: bytes, plaintext: bytes) -> HPKECiphertext:
@@ -91,9 +89,7 @@ class HPKE:
             if self._library is None or isinstance(private_key.native, x448.X448PrivateKey):
                 key, nonce, _ = self._key_schedule(self.kem.decap(private_key, sealed.kem_output), info)
                 return Secret(self.aead.cipher(key).decrypt(nonce, sealed.ciphertext, b""))
-            return Secret(
-                self._library.decrypt(sealed.kem_output + sealed.ciphertext, private_key.native, info)
-            )
+            return Secret(self._library.decrypt(sealed.kem_output + sealed.ciphertext, private_key.native, info))
         except (InvalidTag, ValueError):
             raise CryptoError("HPKE ciphertext cannot be opened") from None
 

@@ -31,9 +31,7 @@ __all__ = [
     "shake256_seed",
 ]
 
-NativePublicKey = (
-    x25519.X25519PublicKey | x448.X448PublicKey | ec.EllipticCurvePublicKey | hpke.MLKEM768X25519PublicKey
-)
+NativePublicKey = x25519.X25519PublicKey | x448.X448PublicKey | ec.EllipticCurvePublicKey | hpke.MLKEM768X25519PublicKey
 NativePrivateKey = (
     x25519.X25519PrivateKey | x448.X448PrivateKey | ec.EllipticCurvePrivateKey | hpke.MLKEM768X25519PrivateKey
 )
@@ -117,9 +115,7 @@ def labeled_extract(hash_name: str, suite_id: bytes, salt: bytes, label: bytes, 
     return hmac.digest(salt, b"HPKE-v1" + suite_id + label + ikm, hash_name)
 
 
-def labeled_expand(
-    hash_name: str, suite_id: bytes, prk: bytes, label: bytes, info: bytes, length: int
-) -> bytes:
+def labeled_expand(hash_name: str, suite_id: bytes, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
     """`LabeledExpand` of RFC 9180 §4."""
     labeled = length.to_bytes(2, "big") + b"HPKE-v1" + suite_id + label + info
     block = output = b""
@@ -152,9 +148,7 @@ class _DHKEM:
     def _shared(self, dh: bytes, context: bytes) -> Secret:
         prk = labeled_extract(self._hash_name, self._suite_id, b"", b"eae_prk", dh)
         return Secret(
-            labeled_expand(
-                self._hash_name, self._suite_id, prk, b"shared_secret", context, self._secret_length
-            )
+            labeled_expand(self._hash_name, self._suite_id, prk, b"shared_secret", context, self._secret_length)
         )
 
 
@@ -182,9 +176,7 @@ class _Montgomery(_DHKEM):
 
     def generate(self) -> HPKEPrivateKey:
         native = self._private_type.generate()
-        return HPKEPrivateKey(
-            Secret(native.private_bytes_raw()), native.public_key().public_bytes_raw(), native
-        )
+        return HPKEPrivateKey(Secret(native.private_bytes_raw()), native.public_key().public_bytes_raw(), native)
 
     def private_key(self, data: bytes) -> HPKEPrivateKey:
         try:
@@ -195,9 +187,7 @@ class _Montgomery(_DHKEM):
 
     def derive_key_pair(self, ikm: bytes) -> HPKEPrivateKey:
         prk = labeled_extract(self._hash_name, self._suite_id, b"", b"dkp_prk", ikm)
-        return self.private_key(
-            labeled_expand(self._hash_name, self._suite_id, prk, b"sk", b"", self.private_length)
-        )
+        return self.private_key(labeled_expand(self._hash_name, self._suite_id, prk, b"sk", b"", self.private_length))
 
     def encap(self, public_key: bytes) -> tuple[Secret, bytes]:
         ephemeral = self._private_type.generate()
@@ -262,9 +252,7 @@ class _Nist(_DHKEM):
 
     def _pair(self, native: ec.EllipticCurvePrivateKey) -> HPKEPrivateKey:
         scalar = native.private_numbers().private_value
-        return HPKEPrivateKey(
-            Secret(scalar.to_bytes(self.private_length, "big")), _point(native.public_key()), native
-        )
+        return HPKEPrivateKey(Secret(scalar.to_bytes(self.private_length, "big")), _point(native.public_key()), native)
 
     def derive_key_pair(self, ikm: bytes) -> HPKEPrivateKey:
         prk = labeled_extract(self._hash_name, self._suite_id, b"", b"dkp_prk", ikm)
@@ -362,9 +350,7 @@ class XWing:
         ephemeral = x25519.X25519PrivateKey.generate()
         ephemeral_public = ephemeral.public_key().public_bytes_raw()
         shared_x25519 = _exchange(ephemeral, x25519_key)
-        combined = self._combine(
-            shared_mlkem, shared_x25519, ephemeral_public, public_key[self._MLKEM_PUBLIC :]
-        )
+        combined = self._combine(shared_mlkem, shared_x25519, ephemeral_public, public_key[self._MLKEM_PUBLIC :])
         return combined, ciphertext + ephemeral_public
 
     def decap(self, private_key: HPKEPrivateKey, enc: bytes) -> Secret:
@@ -381,9 +367,7 @@ class XWing:
         return Secret(hashlib.sha3_256(shared_mlkem + shared_x25519 + ephemeral + own + self._LABEL).digest())
 
 
-DHKEMX25519 = _Montgomery(
-    0x0020, hpke.KEM.X25519, "sha256", 32, x25519.X25519PublicKey, x25519.X25519PrivateKey
-)
+DHKEMX25519 = _Montgomery(0x0020, hpke.KEM.X25519, "sha256", 32, x25519.X25519PublicKey, x25519.X25519PrivateKey)
 DHKEMX448 = _Montgomery(0x0021, None, "sha512", 56, x448.X448PublicKey, x448.X448PrivateKey)
 DHKEMP256 = _Nist(
     0x0010,

@@ -46,9 +46,7 @@ def sign_with_label(key: SignaturePrivateKey, label: str, content: bytes) -> byt
     return key.sign(_label(label) + encode_opaque(content))
 
 
-def verify_with_label(
-    suite: CipherSuite, public_key: bytes, label: str, content: bytes, signature: bytes
-) -> None:
+def verify_with_label(suite: CipherSuite, public_key: bytes, label: str, content: bytes, signature: bytes) -> None:
     """`VerifyWithLabel` (§5.1.2): returns if valid, CryptoError otherwise."""
     suite.signature.public_key(public_key).verify(signature, _label(label) + encode_opaque(content))
 

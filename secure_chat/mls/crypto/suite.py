@@ -76,9 +76,7 @@ _HASHES: dict[str, Callable[[bytes], _Hash]] = {
 class CipherSuite:
     """A row of the cipher suite table; all lengths in bytes."""
 
-    def __init__(
-        self, number: int, name: str, kem: KEM, hash_name: str, aead: str, signature: SignatureScheme
-    ) -> None:
+    def __init__(self, number: int, name: str, kem: KEM, hash_name: str, aead: str, signature: SignatureScheme) -> None:
         self.number = number
         self.name = name
         self.kem = kem
