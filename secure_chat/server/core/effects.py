@@ -12,6 +12,7 @@ from typing import TypeAlias
 from secure_chat.wire.messages import ClientMessage
 
 __all__ = [
+    "Authenticated",
     "Close",
     "Connected",
     "ConnectionId",
@@ -65,6 +66,13 @@ Input: TypeAlias = Connected | Received | Disconnected | Tick
 
 
 @dataclass(frozen=True, slots=True)
+class Authenticated:
+    """The connection has logged in: the login deadline is over and frames up to MAX_FRAME are read."""
+
+    connection: ConnectionId
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A frame for one connection."""
 
@@ -100,6 +108,8 @@ class StopDelivery:
     connection: ConnectionId
     channel: bytes
     last: int
+    frame: bytes = b""
+    """Sent right after those entries, also when they are still being replayed: `ChannelClosed`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +124,4 @@ class Close:
 class Effects:
     """To be carried out in this order once the transaction is on disk."""
 
-    outputs: list[Reply | Delivery | StartDelivery | StopDelivery | Close] = field(default_factory=list)
+    outputs: list[Authenticated | Reply | Delivery | StartDelivery | StopDelivery | Close] = field(default_factory=list)
