@@ -50,14 +50,10 @@ def verify(data: bytes, directory_key: bytes) -> DirectoryBinding:
 
 def require_signed(binding: DirectoryBinding, directory_key: bytes) -> None:
     """Raises SignatureError unless the directory signed this binding."""
-    labels.verify(
-        directory_key, Purpose.DIRECTORY_BINDING, binding.signature, binding.handle, binding.account_key
-    )
+    labels.verify(directory_key, Purpose.DIRECTORY_BINDING, binding.signature, binding.handle, binding.account_key)
 
 
-def conflict(
-    first: DirectoryBinding, second: DirectoryBinding, directory_key: bytes
-) -> BindingConflict | None:
+def conflict(first: DirectoryBinding, second: DirectoryBinding, directory_key: bytes) -> BindingConflict | None:
     """The proof of a lie, or None where two bindings agree or speak of different handles.
 
     Both signatures are checked: a forged binding accuses nobody (SignatureError).

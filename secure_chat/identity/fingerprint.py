@@ -64,9 +64,7 @@ class SafetyNumber:
         # Both comparisons always run; which of the two fails tells people what happened.
         knows_us, is_them = hmac.compare_digest(ours, own), hmac.compare_digest(theirs, other)
         if not is_them:
-            raise MismatchError(
-                "the code shows another key than the one you have for this person; do not send"
-            )
+            raise MismatchError("the code shows another key than the one you have for this person; do not send")
         if not knows_us:
             raise MismatchError("the other side has another key for you; somebody may sit between you")
 
@@ -74,9 +72,7 @@ class SafetyNumber:
         """Compares 60 digits that were typed or pasted, in any grouping; raises MismatchError."""
         digits = "".join(typed.split()).replace("-", "")
         if not hmac.compare_digest(digits.encode(), self.digits.encode()):
-            raise MismatchError(
-                "the safety numbers differ; check the digits, then suspect somebody between you"
-            )
+            raise MismatchError("the safety numbers differ; check the digits, then suspect somebody between you")
 
 
 def safety_number(own_handle: str, own_key: bytes, other_handle: str, other_key: bytes) -> SafetyNumber:

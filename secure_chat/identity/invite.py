@@ -63,9 +63,7 @@ class InviteLink:
             raise InviteLinkError(f"invite link: it starts with {SCHEME}://")
         authority, separator, fragment = rest.partition("#")
         if not separator or not fragment:
-            raise InviteLinkError(
-                "invite link: the part after # is missing; put the link in quotes and copy all of it"
-            )
+            raise InviteLinkError("invite link: the part after # is missing; put the link in quotes and copy all of it")
         authority = authority.removesuffix("/")
         if any(character in authority for character in "/?@"):
             raise InviteLinkError("invite link: between // and /# stands only host:port")
@@ -100,9 +98,7 @@ def parse_address(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int
         host = _require_host(host)
     if port_text is None:
         return host, default_port
-    if not (
-        port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 0 < int(port_text) < 65536
-    ):
+    if not (port_text.isascii() and port_text.isdigit() and len(port_text) <= 5 and 0 < int(port_text) < 65536):
         raise InviteLinkError("address: the port is a number from 1 to 65535")
     return host, int(port_text)
 

@@ -82,6 +82,4 @@ def verify_login(
     server_certificate: bytes,
 ) -> None:
     """Raises SignatureError unless the device signed this very connection."""
-    labels.verify(
-        device_key, Purpose.LOGIN, signature, device_id, client_nonce, server_nonce, server_certificate
-    )
+    labels.verify(device_key, Purpose.LOGIN, signature, device_id, client_nonce, server_nonce, server_certificate)

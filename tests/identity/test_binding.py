@@ -9,9 +9,7 @@ from secure_chat.identity.errors import HandleError, MalformedError, SignatureEr
 from secure_chat.identity.keys import AccountKey, DirectoryKey
 
 
-def test_binding_verifies_under_its_directory(
-    directory: DirectoryKey, alice_binding: DirectoryBinding
-) -> None:
+def test_binding_verifies_under_its_directory(directory: DirectoryKey, alice_binding: DirectoryBinding) -> None:
     """What the directory signed, anybody with its key accepts."""
     assert binding.verify(alice_binding.encode(), directory.public) == alice_binding
 

@@ -34,9 +34,7 @@ def test_issued_certificate_verifies(alice_certificate: DeviceCertificate) -> No
 def test_certificate_bytes_are_fixed(alice_certificate: DeviceCertificate) -> None:
     """The encoding never changes under version 1."""
     data = alice_certificate.encode()
-    assert data.hex().startswith(
-        "9901a5616c696365c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf374880"
-    )
+    assert data.hex().startswith("9901a5616c696365c4208a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf374880")
     assert len(data) < MAX_CERTIFICATE
 
 
@@ -133,9 +131,7 @@ def test_issue_refuses_what_nobody_would_accept(alice: AccountKey) -> None:
         )
 
 
-def test_revocation_covers_lower_serials_only(
-    alice: AccountKey, alice_certificate: DeviceCertificate
-) -> None:
+def test_revocation_covers_lower_serials_only(alice: AccountKey, alice_certificate: DeviceCertificate) -> None:
     """Serial 7 falls under a minimum of 8, not of 7."""
     data = certificate.revoke(alice, 7).encode()
     certificate.require_not_revoked(alice_certificate, certificate.verify_revocation(data))
@@ -143,9 +139,7 @@ def test_revocation_covers_lower_serials_only(
         certificate.require_not_revoked(alice_certificate, certificate.revoke(alice, 8))
 
 
-def test_revocation_of_another_account_does_not_count(
-    bob: AccountKey, alice_certificate: DeviceCertificate
-) -> None:
+def test_revocation_of_another_account_does_not_count(bob: AccountKey, alice_certificate: DeviceCertificate) -> None:
     """Bob can't withdraw Alice's devices."""
     certificate.require_not_revoked(alice_certificate, certificate.revoke(bob, 100))
 

@@ -69,9 +69,7 @@ def test_credential_under_another_directory_is_refused(
 ) -> None:
     """The pinned directory must have bound the handle."""
     with pytest.raises(SignatureError, match="directory binding"):
-        verify_credential(
-            encode_credential(alice_certificate, alice_binding), DirectoryKey(b"\x09" * 32).public
-        )
+        verify_credential(encode_credential(alice_certificate, alice_binding), DirectoryKey(b"\x09" * 32).public)
 
 
 def test_ghost_device_is_refused(alice: AccountKey, bob: AccountKey, directory: DirectoryKey) -> None:
@@ -81,9 +79,7 @@ def test_ghost_device_is_refused(alice: AccountKey, bob: AccountKey, directory: 
     )
     forged = msgspec.structs.replace(ghost, account_key=alice.public)
     with pytest.raises(SignatureError, match="device certificate"):
-        verify_credential(
-            encode_credential(forged, binding.bind(directory, "alice", alice.public)), directory.public
-        )
+        verify_credential(encode_credential(forged, binding.bind(directory, "alice", alice.public)), directory.public)
 
 
 def test_mixed_halves_are_not_encoded(alice_certificate: DeviceCertificate, directory: DirectoryKey) -> None:
@@ -102,9 +98,7 @@ def test_expiry_counts_only_with_a_clock(
         verify_credential(data, directory.public, now=2_000)
 
 
-def test_unknown_version_is_refused(
-    alice_certificate: DeviceCertificate, alice_binding: DirectoryBinding
-) -> None:
+def test_unknown_version_is_refused(alice_certificate: DeviceCertificate, alice_binding: DirectoryBinding) -> None:
     """A later version is not half-understood."""
     data = msgspec.msgpack.encode([2, alice_certificate.encode(), alice_binding.signature])
     with pytest.raises(MalformedError, match="version 2"):
@@ -142,8 +136,5 @@ def test_other_account_or_older_certificate_may_not_succeed(
 
 def test_fingerprints_are_fixed(alice: AccountKey) -> None:
     """Stored and printed fingerprints stay comparable."""
-    assert (
-        account_fingerprint(alice.public).hex()
-        == "cf4bc38ce6ca9a0bf85def8236cd1f1ff5298d792ea3c8d14bfcc198e142b5f1"
-    )
+    assert account_fingerprint(alice.public).hex() == "cf4bc38ce6ca9a0bf85def8236cd1f1ff5298d792ea3c8d14bfcc198e142b5f1"
     assert short_fingerprint(alice.public) == "cf4b c38c e6ca 9a0b"

@@ -14,9 +14,7 @@ def test_valid_handle_is_returned(handle: str) -> None:
     assert require_handle(handle) == handle
 
 
-@pytest.mark.parametrize(
-    "handle", ["", "x" * 33, "Alice", "a b", "alice\n", "älice", "а", "#lobby", "a/b", "\u0661"]
-)
+@pytest.mark.parametrize("handle", ["", "x" * 33, "Alice", "a b", "alice\n", "älice", "а", "#lobby", "a/b", "\u0661"])
 def test_invalid_handle_is_refused(handle: str) -> None:
     """Anything else, look-alikes and line ends included, is a HandleError."""
     with pytest.raises(HandleError, match="1 to 32 characters"):

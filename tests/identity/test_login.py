@@ -41,9 +41,7 @@ def test_login_of_another_device_is_refused(device: DeviceKey) -> None:
         verify_login(device.public, signature, device_id=bytes(16), **NONCES)
 
 
-def test_registration_verifies_for_its_connection(
-    alice: AccountKey, alice_certificate: DeviceCertificate
-) -> None:
+def test_registration_verifies_for_its_connection(alice: AccountKey, alice_certificate: DeviceCertificate) -> None:
     """The account asks for this handle and device with this invite."""
     signature = sign_registration(alice, certificate=alice_certificate, token=b"t" * 16, **NONCES)
     verify_registration(signature, certificate=alice_certificate, token=b"t" * 16, **NONCES)
