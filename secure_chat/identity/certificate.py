@@ -8,7 +8,7 @@ certificate has one form of bytes.
 import msgspec
 
 from secure_chat.identity import labels
-from secure_chat.identity.encoding import DeviceId, Handle, PublicKey, Signature, Uint64, decode_exact, encode
+from secure_chat.identity.encoding import DeviceId, Handle, PublicKey, Signature, Uint63, decode_exact, encode
 from secure_chat.identity.errors import ExpiredError, MalformedError, RevokedError
 from secure_chat.identity.handle import require_handle
 from secure_chat.identity.keys import AccountKey
@@ -43,10 +43,10 @@ class DeviceCertificate(msgspec.Struct, frozen=True, array_like=True, forbid_unk
     account_key: PublicKey
     device_key: PublicKey
     device_id: DeviceId
-    serial: Uint64
+    serial: Uint63
     """Grows with every certificate of the account; a rejoin needs a higher one than the leaf it replaces."""
-    issued: Uint64
-    expires: Uint64
+    issued: Uint63
+    expires: Uint63
     signature: Signature
 
     def encode(self) -> bytes:
@@ -58,7 +58,7 @@ class Revocation(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fi
     """All certificates of the account with a serial below `minimum_serial` are withdrawn."""
 
     account_key: PublicKey
-    minimum_serial: Uint64
+    minimum_serial: Uint63
     signature: Signature
 
     def encode(self) -> bytes:

@@ -8,14 +8,14 @@ from secure_chat.identity.errors import MalformedError
 from secure_chat.identity.handle import HANDLE_PATTERN
 from secure_chat.identity.keys import KEY_BYTES, SIGNATURE_BYTES
 
-__all__ = ["DeviceId", "Handle", "PublicKey", "Signature", "Uint64", "decode_exact", "encode"]
+__all__ = ["DeviceId", "Handle", "PublicKey", "Signature", "Uint63", "decode_exact", "encode"]
 
 Handle = Annotated[str, msgspec.Meta(pattern=f"^{HANDLE_PATTERN}\\Z")]
 PublicKey = Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 DeviceId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
-Uint64 = Annotated[int, msgspec.Meta(ge=0)]
-"""MessagePack itself ends integers at 2⁶⁴ - 1."""
+Uint63 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""Fits the signed 64-bit integers of databases and other languages."""
 
 S = TypeVar("S", bound=msgspec.Struct)
 

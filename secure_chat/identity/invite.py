@@ -5,7 +5,7 @@
     secure-chat://host:port/#v1.<CA>.<token>[.<inviter>]
 
 `CA` is the base64url SHA-256 of the SubjectPublicKeyInfo of the relay's CA (43 characters), or the word
-``system`` for a public CA; `token` is a one-time 16-byte secret; `inviter` is the inviting account's
+``system`` for a public CA; `token` is a one-time secret of 16 bytes, likewise (22 characters); `inviter` is the inviting account's
 fingerprint. All that is secret or trusted stands behind the ``#``, which nothing that follows links sends on.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from secure_chat.identity.errors import InviteLinkError
 
-__all__ = ["DEFAULT_PORT", "SCHEME", "TOKEN_BYTES", "InviteLink", "format_address", "parse_address"]
+__all__ = ["DEFAULT_PORT", "SCHEME", "TOKEN_BYTES", "InviteLink", "encode_token", "format_address", "parse_address"]
 
 SCHEME = "secure-chat"
 DEFAULT_PORT = 7443
@@ -39,12 +39,13 @@ class InviteLink:
     host: str
     port: int
     ca_pin: bytes | None
-    token: bytes
+    token: str
+    """As it stands in the link and goes to the relay."""
     inviter: bytes | None = None
 
     def __str__(self) -> str:
         """The link as people pass it on; it contains the token, so it is as secret as an invitation."""
-        fields = ["v1", "system" if self.ca_pin is None else _text(self.ca_pin), _text(self.token)]
+        fields = ["v1", "system" if self.ca_pin is None else _text(self.ca_pin), self.token]
         if self.inviter is not None:
             fields.append(_text(self.inviter))
         return f"{SCHEME}://{format_address(self.host, self.port)}/#{'.'.join(fields)}"
@@ -74,9 +75,16 @@ class InviteLink:
         if len(fields) not in (2, 3):
             raise InviteLinkError("invite link: it was cut or has something added; copy all of it")
         ca_pin = None if fields[0] == "system" else _bytes(fields[0], _HASH_BYTES, "CA")
-        token = _bytes(fields[1], TOKEN_BYTES, "token")
+        _bytes(fields[1], TOKEN_BYTES, "token")
         inviter = _bytes(fields[2], _HASH_BYTES, "inviter") if len(fields) == 3 else None
-        return cls(host, port, ca_pin, token, inviter)
+        return cls(host, port, ca_pin, fields[1], inviter)
+
+
+def encode_token(random: bytes) -> str:
+    """The token made of `TOKEN_BYTES` random bytes."""
+    if len(random) != TOKEN_BYTES:
+        raise ValueError(f"a token has {TOKEN_BYTES} bytes")
+    return _text(random)
 
 
 def parse_address(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:

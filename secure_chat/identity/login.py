@@ -24,25 +24,25 @@ NONCE_BYTES = 32
 """Length of each side's random nonce."""
 
 
-def token_hash(token: bytes) -> bytes:
+def token_hash(token: str) -> bytes:
     """What a relay keeps of an invite token: reading its database invites nobody."""
-    return hashlib.sha256(b"secure-chat 1 invite token\x00" + token).digest()
+    return hashlib.sha256(b"secure-chat 1 invite token\x00" + token.encode()).digest()
 
 
 def sign_registration(
     account: AccountKey,
     *,
     certificate: DeviceCertificate,
-    token: bytes,
+    token: str | None,
     client_nonce: bytes,
     server_nonce: bytes,
     server_certificate: bytes,
 ) -> bytes:
     """The account's signature that it wants this handle and device, by this invite, on this connection.
 
-    `server_certificate` is the SHA-256 of the DER certificate; `token` is empty where registration is open.
+    `server_certificate` is the SHA-256 of the DER certificate; `token` is None where registration is open.
     """
-    fields = (certificate.encode(), token_hash(token), client_nonce, server_nonce, server_certificate)
+    fields = (certificate.encode(), token_hash(token or ""), client_nonce, server_nonce, server_certificate)
     return labels.sign(account, Purpose.REGISTRATION, *fields)
 
 
@@ -50,13 +50,13 @@ def verify_registration(
     signature: bytes,
     *,
     certificate: DeviceCertificate,
-    token: bytes,
+    token: str | None,
     client_nonce: bytes,
     server_nonce: bytes,
     server_certificate: bytes,
 ) -> None:
     """Raises SignatureError unless the certificate's account signed this registration."""
-    fields = (certificate.encode(), token_hash(token), client_nonce, server_nonce, server_certificate)
+    fields = (certificate.encode(), token_hash(token or ""), client_nonce, server_nonce, server_certificate)
     labels.verify(certificate.account_key, Purpose.REGISTRATION, signature, *fields)
 
 
@@ -64,12 +64,13 @@ def sign_login(
     device: DeviceKey,
     *,
     device_id: bytes,
+    store_id: bytes,
     client_nonce: bytes,
     server_nonce: bytes,
     server_certificate: bytes,
 ) -> bytes:
     """The device's signature for this connection; `server_certificate` is the SHA-256 of its DER."""
-    return labels.sign(device, Purpose.LOGIN, device_id, client_nonce, server_nonce, server_certificate)
+    return labels.sign(device, Purpose.LOGIN, device_id, store_id, client_nonce, server_nonce, server_certificate)
 
 
 def verify_login(
@@ -77,9 +78,12 @@ def verify_login(
     signature: bytes,
     *,
     device_id: bytes,
+    store_id: bytes,
     client_nonce: bytes,
     server_nonce: bytes,
     server_certificate: bytes,
 ) -> None:
     """Raises SignatureError unless the device signed this very connection."""
-    labels.verify(device_key, Purpose.LOGIN, signature, device_id, client_nonce, server_nonce, server_certificate)
+    labels.verify(
+        device_key, Purpose.LOGIN, signature, device_id, store_id, client_nonce, server_nonce, server_certificate
+    )

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secure_chat.identity.encoding import Handle, Uint64, decode_exact, encode
+from secure_chat.identity.encoding import Handle, Uint63, decode_exact, encode
 from secure_chat.identity.errors import MalformedError
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    number: Uint64
+    number: Uint63
     handle: Handle
     data: bytes
 
 
-@given(st.integers(0, 2**64 - 1), st.from_regex(r"\A[a-z0-9._-]{1,32}\Z"), st.binary(max_size=40))
+@given(st.integers(0, 2**63 - 1), st.from_regex(r"\A[a-z0-9._-]{1,32}\Z"), st.binary(max_size=40))
 def test_round_trip(number: int, handle: str, data: bytes) -> None:
     """What is encoded decodes to the same."""
     sample = Sample(number, handle, data)
@@ -38,6 +38,7 @@ def test_any_bytes_give_the_structure_or_the_typed_error(data: bytes) -> None:
         msgspec.msgpack.encode([1, "a"]),
         msgspec.msgpack.encode([1, "a", b"", 0]),
         msgspec.msgpack.encode([-1, "a", b""]),
+        msgspec.msgpack.encode([2**63, "a", b""]),
         msgspec.msgpack.encode([1.0, "a", b""]),
         msgspec.msgpack.encode([True, "a", b""]),
         msgspec.msgpack.encode([1, "A", b""]),
@@ -53,6 +54,7 @@ def test_any_bytes_give_the_structure_or_the_typed_error(data: bytes) -> None:
         "short",
         "long",
         "negative",
+        "beyond 63 bits",
         "float",
         "boolean",
         "upper case",

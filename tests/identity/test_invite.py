@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_chat.identity.errors import InviteLinkError
-from secure_chat.identity.invite import DEFAULT_PORT, InviteLink, format_address, parse_address
+from secure_chat.identity.invite import DEFAULT_PORT, InviteLink, encode_token, format_address, parse_address
 
 PIN = "A" * 43
 TOKEN = "B" * 21 + "A"
@@ -18,7 +18,7 @@ links = st.builds(
     host=hosts,
     port=st.integers(1, 65535),
     ca_pin=st.none() | st.binary(min_size=32, max_size=32),
-    token=st.binary(min_size=16, max_size=16),
+    token=st.binary(min_size=16, max_size=16).map(encode_token),
     inviter=st.none() | st.binary(min_size=32, max_size=32),
 )
 
@@ -31,7 +31,7 @@ def test_round_trip(link: InviteLink) -> None:
 
 def test_link_is_fixed() -> None:
     """A link printed today is read by every later version."""
-    link = InviteLink("fd00::1", 7443, bytes(range(32)), bytes(range(16)), b"\xff" * 32)
+    link = InviteLink("fd00::1", 7443, bytes(range(32)), encode_token(bytes(range(16))), b"\xff" * 32)
     assert str(link) == (
         "secure-chat://[fd00::1]:7443/#v1.AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
         ".AAECAwQFBgcICQoLDA0ODw.__________________________________________8"
@@ -121,3 +121,9 @@ def test_addresses_are_read_and_written(text: str, address: tuple[str, int]) -> 
     """Hosts with and without port, IPv6 in its shortest form."""
     assert parse_address(text) == address
     assert parse_address(format_address(*address)) == address
+
+
+def test_token_has_one_length() -> None:
+    """A caller can't make a short, guessable token."""
+    with pytest.raises(ValueError, match="16 bytes"):
+        encode_token(b"short")
