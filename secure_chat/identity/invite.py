@@ -5,8 +5,9 @@
     secure-chat://host:port/#v1.<CA>.<token>[.<inviter>]
 
 `CA` is the base64url SHA-256 of the SubjectPublicKeyInfo of the relay's CA (43 characters), or the word
-``system`` for a public CA; `token` is a one-time secret of 16 bytes, likewise (22 characters); `inviter` is the inviting account's
-fingerprint. All that is secret or trusted stands behind the ``#``, which nothing that follows links sends on.
+``system`` for a public CA; `token` is a one-time secret of 16 bytes, likewise (22 characters); `inviter` is the
+inviting account's fingerprint. All that is secret or trusted stands behind the ``#``, which nothing that follows
+links sends on.
 """
 
 import base64
