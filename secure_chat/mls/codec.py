@@ -11,12 +11,15 @@ codec; encoder and decoder come from that one declaration and cannot drift apart
     Lifetime(1, 2).encode()          # bytes
     Lifetime.decode(data)            # raises DecodeError, also for trailing bytes
 
+Every encoding is canonical: what decodes also encodes to the same bytes. A field that is not `Annotated` is no
+part of the wire form.
+
 A `select` in the RFC is a `Variant`: a tag and, per tag, the structure that follows it.
 """
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any, Generic, Protocol, Self, TypeVar, get_type_hints
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, get_origin, get_type_hints
 
 from secure_chat.mls.errors import DecodeError
 
@@ -86,6 +89,13 @@ class Reader:
 
     def opaque(self) -> bytes:
         """The content of an `opaque<V>`."""
+        start = self.position
+        if start < self.end and (length := self.data[start]) < 64:  # the common case, without two calls
+            start += 1
+            stop = start + length
+            if stop <= self.end:
+                self.position = stop
+                return self.data[start:stop]
         return self.take(self.varint())
 
     def block(self) -> "Reader":
@@ -147,7 +157,11 @@ class _UInt:
 
 class _Opaque:
     def write(self, value: bytes, out: bytearray) -> None:
-        out += encode_varint(len(value))
+        length = len(value)
+        if length < 64:
+            out.append(length)
+        else:
+            out += encode_varint(length)
         out += value
 
     def read(self, reader: Reader) -> bytes:
@@ -246,19 +260,17 @@ class Struct:
     __slots__ = ()
 
     @classmethod
-    def fields(cls) -> tuple[tuple[str, Codec[Any]], ...]:
+    def fields(cls) -> "_Fields":
         """Names and codecs in wire order, worked out once per class."""
         known = _FIELDS.get(cls)
         if known is None:
-            hints = get_type_hints(cls, include_extras=True)
-            known = tuple((name, hint.__metadata__[0]) for name, hint in hints.items())
-            _FIELDS[cls] = known
+            known = _FIELDS[cls] = _Fields(cls)
         return known
 
     def write(self, out: bytearray) -> None:
         """Append this structure's encoding."""
-        for name, codec in self.fields():
-            codec.write(getattr(self, name), out)
+        for name, write in self.fields().writes:
+            write(getattr(self, name), out)
 
     def encode(self) -> bytes:
         """This structure's encoding."""
@@ -269,7 +281,7 @@ class Struct:
     @classmethod
     def read(cls, reader: Reader) -> Self:
         """Consume one structure."""
-        return cls(*[codec.read(reader) for _, codec in cls.fields()])
+        return cls(*[read(reader) for read in cls.fields().reads])
 
     @classmethod
     def decode(cls, data: bytes) -> Self:
@@ -280,7 +292,19 @@ class Struct:
         return value
 
 
-_FIELDS: dict[type[Struct], tuple[tuple[str, Codec[Any]], ...]] = {}
+class _Fields:
+    """A structure's fields in wire order, ready to call."""
+
+    def __init__(self, struct: type[Struct]) -> None:
+        hints = get_type_hints(struct, include_extras=True)
+        codecs: dict[str, Codec[Any]] = {
+            name: hint.__metadata__[0] for name, hint in hints.items() if get_origin(hint) is Annotated
+        }
+        self.reads = tuple(codec.read for codec in codecs.values())
+        self.writes = tuple((name, codec.write) for name, codec in codecs.items())
+
+
+_FIELDS: dict[type[Struct], _Fields] = {}
 
 S = TypeVar("S", bound=Struct)
 

@@ -12,6 +12,7 @@ __all__ = [
     "ProposalType",
     "ProtocolVersion",
     "WireFormat",
+    "grease_value",
     "is_grease",
 ]
 
@@ -64,3 +65,8 @@ class CredentialType(IntEnum):
 def is_grease(value: int) -> bool:
     """§13.5: values 0x0A0A, 0x1A1A, … 0xEAEA that exercise extensibility."""
     return value & 0x0F0F == 0x0A0A and value >> 8 == value & 0xFF and value != 0xFAFA
+
+
+def grease_value(choice: int) -> int:
+    """One of the fifteen reserved values, picked by a random number."""
+    return 0x0A0A + 0x1010 * (choice % 15)

@@ -161,14 +161,19 @@ class _Montgomery(_DHKEM):
         library: hpke.KEM | None,
         hash_name: str,
         length: int,
+        small_order: frozenset[bytes],
         public_type: type[x25519.X25519PublicKey] | type[x448.X448PublicKey],
         private_type: type[x25519.X25519PrivateKey] | type[x448.X448PrivateKey],
     ) -> None:
         super().__init__(kem_id, library, hash_name, length, length)
+        self._small_order = small_order
         self._public_type = public_type
         self._private_type = private_type
 
     def _parse_public(self, data: bytes) -> NativePublicKey:
+        # Sealing to a point of small order fails (RFC 9180 §7.1.4): refused before it can enter a tree.
+        if data in self._small_order:
+            raise CryptoError("HPKE public key of small order")
         try:
             return self._public_type.from_public_bytes(data)
         except ValueError:
@@ -311,7 +316,7 @@ class XWing:
         self.public_key = lru_cache(CACHED_XWING_KEYS)(self._parse_public)
 
     def _parts(self, data: bytes) -> tuple[mlkem.MLKEM768PublicKey, x25519.X25519PublicKey]:
-        if len(data) != self._MLKEM_PUBLIC + 32:
+        if len(data) != self._MLKEM_PUBLIC + 32 or data[self._MLKEM_PUBLIC :] in _SMALL_ORDER_X25519:
             raise CryptoError("malformed X-Wing public key")
         try:
             return (
@@ -367,8 +372,28 @@ class XWing:
         return Secret(hashlib.sha3_256(shared_mlkem + shared_x25519 + ephemeral + own + self._LABEL).digest())
 
 
-DHKEMX25519 = _Montgomery(0x0020, hpke.KEM.X25519, "sha256", 32, x25519.X25519PublicKey, x25519.X25519PrivateKey)
-DHKEMX448 = _Montgomery(0x0021, None, "sha512", 56, x448.X448PublicKey, x448.X448PrivateKey)
+_P25519 = 2**255 - 19
+_P448 = 2**448 - 2**224 - 1
+# u-coordinates of order 1, 2, 4 and 8, with those that are written unreduced or with the ignored top bit set.
+_SMALL_ORDER_X25519 = frozenset(
+    (u + top).to_bytes(32, "little")
+    for u in (
+        0,
+        1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+        _P25519 - 1,
+        _P25519,
+        _P25519 + 1,
+    )
+    for top in (0, 1 << 255)
+)
+_SMALL_ORDER_X448 = frozenset(u.to_bytes(56, "little") for u in (0, 1, _P448 - 1, _P448, _P448 + 1))
+
+DHKEMX25519 = _Montgomery(
+    0x0020, hpke.KEM.X25519, "sha256", 32, _SMALL_ORDER_X25519, x25519.X25519PublicKey, x25519.X25519PrivateKey
+)
+DHKEMX448 = _Montgomery(0x0021, None, "sha512", 56, _SMALL_ORDER_X448, x448.X448PublicKey, x448.X448PrivateKey)
 DHKEMP256 = _Nist(
     0x0010,
     hpke.KEM.P256,
