@@ -17,7 +17,8 @@ part of the wire form.
 A `select` in the RFC is a `Variant`: a tag and, per tag, the structure that follows it.
 """
 
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, get_origin, get_type_hints
 
@@ -33,6 +34,7 @@ __all__ = [
     "Codec",
     "EnumCodec",
     "Fixed",
+    "Numbers",
     "Optional",
     "Reader",
     "Struct",
@@ -215,7 +217,7 @@ class Vector(Generic[T]):
     def __init__(self, item: Codec[T]) -> None:
         self.item = item
 
-    def write(self, value: tuple[T, ...], out: bytearray) -> None:
+    def write(self, value: Sequence[T], out: bytearray) -> None:
         body = bytearray()
         write = self.item.write
         for element in value:
@@ -230,6 +232,25 @@ class Vector(Generic[T]):
         while block.position < block.end:
             items.append(read(block))
         return tuple(items)
+
+
+class Numbers:
+    """`uint items<V>`: a vector of integers of 2 or 4 bytes, packed at once."""
+
+    def __init__(self, item: _UInt) -> None:
+        self.size = item.size
+        self._code = {2: "H", 4: "I"}[item.size]
+
+    def write(self, value: tuple[int, ...], out: bytearray) -> None:
+        out += encode_varint(self.size * len(value))
+        out += struct.pack(f">{len(value)}{self._code}", *value)
+
+    def read(self, reader: Reader) -> tuple[int, ...]:
+        data = reader.opaque()
+        count, rest = divmod(len(data), self.size)
+        if rest:
+            raise DecodeError("truncated: the data ends inside a number")
+        return struct.unpack(f">{count}{self._code}", data)
 
 
 class Optional(Generic[T]):

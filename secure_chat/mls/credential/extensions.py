@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
-from secure_chat.mls.codec import OPAQUE, UINT16, UINT64, Struct, StructCodec, Vector
+from secure_chat.mls.codec import OPAQUE, UINT16, UINT64, Numbers, Struct, StructCodec, Vector
 from secure_chat.mls.credential.credential import CREDENTIAL, Credential
 from secure_chat.mls.errors import DecodeError, ValidationError
 from secure_chat.mls.registry import CredentialType, ExtensionType, ProposalType, ProtocolVersion, grease_value
@@ -13,6 +13,7 @@ __all__ = [
     "DEFAULT_EXTENSION_TYPES",
     "DEFAULT_PROPOSAL_TYPES",
     "EXTENSIONS",
+    "MAX_LIFETIME",
     "Capabilities",
     "Extension",
     "ExternalPub",
@@ -26,6 +27,9 @@ __all__ = [
     "required_capabilities_of",
 ]
 
+_TYPES = Numbers(UINT16)
+MAX_LIFETIME = 400 * 24 * 3600
+"""Seconds; §7.2 demands a maximum. A year and a month, so that yearly renewal fits."""
 DEFAULT_EXTENSION_TYPES = frozenset(int(kind) for kind in ExtensionType)
 """§7.2: supported by every member without being listed."""
 DEFAULT_PROPOSAL_TYPES = frozenset(int(kind) for kind in ProposalType)
@@ -65,16 +69,23 @@ class Lifetime(Struct):
     not_before: Annotated[int, UINT64]
     not_after: Annotated[int, UINT64]
 
+    def check(self, now: int, maximum: int = MAX_LIFETIME) -> None:
+        """§7.3, §7.2: ValidationError unless `now` lies within and the whole is at most `maximum` seconds."""
+        if not self.not_before <= now <= self.not_after:
+            raise ValidationError("the leaf's lifetime does not include the present time (RFC 9420 §7.3)")
+        if self.not_after - self.not_before > maximum:
+            raise ValidationError(f"the leaf's lifetime exceeds {maximum} seconds (RFC 9420 §7.2)")
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities(Struct):
     """§7.2: what a client supports, without the default extension and proposal types; unknown values are ignored."""
 
-    versions: Annotated[tuple[int, ...], Vector(UINT16)]
-    cipher_suites: Annotated[tuple[int, ...], Vector(UINT16)]
-    extensions: Annotated[tuple[int, ...], Vector(UINT16)] = ()
-    proposals: Annotated[tuple[int, ...], Vector(UINT16)] = ()
-    credentials: Annotated[tuple[int, ...], Vector(UINT16)] = (CredentialType.basic,)
+    versions: Annotated[tuple[int, ...], _TYPES]
+    cipher_suites: Annotated[tuple[int, ...], _TYPES]
+    extensions: Annotated[tuple[int, ...], _TYPES] = ()
+    proposals: Annotated[tuple[int, ...], _TYPES] = ()
+    credentials: Annotated[tuple[int, ...], _TYPES] = (CredentialType.basic,)
 
     @classmethod
     def of(
@@ -117,9 +128,9 @@ class Capabilities(Struct):
 class RequiredCapabilities(Struct):
     """§11.1: what every member must support; default types need not be listed, credential types must."""
 
-    extension_types: Annotated[tuple[int, ...], Vector(UINT16)] = ()
-    proposal_types: Annotated[tuple[int, ...], Vector(UINT16)] = ()
-    credential_types: Annotated[tuple[int, ...], Vector(UINT16)] = ()
+    extension_types: Annotated[tuple[int, ...], _TYPES] = ()
+    proposal_types: Annotated[tuple[int, ...], _TYPES] = ()
+    credential_types: Annotated[tuple[int, ...], _TYPES] = ()
 
     def extension(self) -> Extension:
         """As the GroupContext carries it."""
