@@ -35,6 +35,7 @@ class Purpose(StrEnum):
     DIRECTORY_BINDING = "directory binding"
     REGISTRATION = "registration"
     LOGIN = "login"
+    ACCOUNT_DELETION = "account deletion"
     ROOM_REQUEST = "room request"
 
 

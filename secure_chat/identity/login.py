@@ -1,6 +1,6 @@
-"""What a device proves to the relay: at registration the account, at login the device.
+"""What a device proves to the relay: at registration and deletion the account, at login the device.
 
-Both signatures cover both sides' nonces (no replay) and the SHA-256 of the server certificate received on
+All signatures cover both sides' nonces (no replay) and the SHA-256 of the server certificate received on
 *this* connection (no relaying through somebody else's TLS).
 """
 
@@ -13,9 +13,11 @@ from secure_chat.identity.labels import Purpose
 
 __all__ = [
     "NONCE_BYTES",
+    "sign_deletion",
     "sign_login",
     "sign_registration",
     "token_hash",
+    "verify_deletion",
     "verify_login",
     "verify_registration",
 ]
@@ -87,3 +89,17 @@ def verify_login(
     labels.verify(
         device_key, Purpose.LOGIN, signature, device_id, store_id, client_nonce, server_nonce, server_certificate
     )
+
+
+def sign_deletion(account: AccountKey, *, client_nonce: bytes, server_nonce: bytes, server_certificate: bytes) -> bytes:
+    """The account's signature that the relay shall remove it; asked for on this connection."""
+    fields = (account.public, client_nonce, server_nonce, server_certificate)
+    return labels.sign(account, Purpose.ACCOUNT_DELETION, *fields)
+
+
+def verify_deletion(
+    account_key: bytes, signature: bytes, *, client_nonce: bytes, server_nonce: bytes, server_certificate: bytes
+) -> None:
+    """Raises SignatureError unless the account asked for its own removal on this very connection."""
+    fields = (account_key, client_nonce, server_nonce, server_certificate)
+    labels.verify(account_key, Purpose.ACCOUNT_DELETION, signature, *fields)

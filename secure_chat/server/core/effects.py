@@ -4,14 +4,21 @@
 and only then hands the effects to the data shard, so nothing is acknowledged or delivered before it is on disk.
 If the commit fails, the effects are dropped, every request of the batch is answered with `internal` or `disk_full`,
 and the core is rebuilt from storage.
+
+All of these are immutable `msgspec` structures: thousands are made a second, and a frozen dataclass takes five times
+as long.
 """
 
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct, field
+
+from secure_chat.server.core.admin import AdminCommand, AdminResult
 from secure_chat.wire.messages import ClientMessage
 
 __all__ = [
+    "AdminReply",
+    "AdminRequest",
     "Authenticated",
     "Close",
     "Connected",
@@ -20,6 +27,7 @@ __all__ = [
     "Disconnected",
     "Effects",
     "Input",
+    "Output",
     "Received",
     "Reply",
     "StartDelivery",
@@ -31,8 +39,7 @@ ConnectionId: TypeAlias = int
 """Unique in the life of a process; never reused."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True, gc=False):
     """A TLS handshake has finished."""
 
     connection: ConnectionId
@@ -42,46 +49,48 @@ class Connected:
     """For limits per address; never stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True, gc=False):
     """One decoded message."""
 
     connection: ConnectionId
     message: ClientMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(Struct, frozen=True, gc=False):
     """The connection is gone; nothing further may be sent on it."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed: expiry, reservations, presence, deletion of what everybody has acknowledged."""
+class Tick(Struct, frozen=True, gc=False):
+    """Time has passed: expiry, presence, deletion of what everybody has acknowledged; about four times a second."""
 
 
-Input: TypeAlias = Connected | Received | Disconnected | Tick
+class AdminRequest(Struct, frozen=True, gc=False):
+    """The operator asks, by a local socket that is not the public port."""
+
+    ticket: int
+    """The asker's, returned with the answer."""
+    command: AdminCommand
 
 
-@dataclass(frozen=True, slots=True)
-class Authenticated:
+Input: TypeAlias = Connected | Received | Disconnected | Tick | AdminRequest
+
+
+class Authenticated(Struct, frozen=True, gc=False):
     """The connection has logged in: the login deadline is over and frames up to MAX_FRAME are read."""
 
     connection: ConnectionId
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True, gc=False):
     """A frame for one connection."""
 
     connection: ConnectionId
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True, gc=False):
     """A frame for every connection that receives this channel live."""
 
     channel: bytes
@@ -92,8 +101,7 @@ class Delivery:
     """With ephemeral entries: the sender's own connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class StartDelivery:
+class StartDelivery(Struct, frozen=True, gc=False):
     """From now on this connection receives the channel: first the log after `after`, then live."""
 
     connection: ConnectionId
@@ -101,27 +109,37 @@ class StartDelivery:
     after: int
 
 
-@dataclass(frozen=True, slots=True)
-class StopDelivery:
-    """This connection no longer receives the channel; entries up to `last` still go out, later ones never."""
+class StopDelivery(Struct, frozen=True, gc=False):
+    """This connection no longer receives the channel; entries up to `last` still go out, later ones never.
+
+    After those, however long they take, the frame follows.
+    """
 
     connection: ConnectionId
     channel: bytes
     last: int
     frame: bytes = b""
-    """Sent right after those entries, also when they are still being replayed: `ChannelClosed`."""
+    """`ChannelClosed`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Struct, frozen=True, gc=False):
     """Send the frame, if any, flush, and close."""
 
     connection: ConnectionId
     frame: bytes = b""
 
 
-@dataclass(slots=True)
-class Effects:
+class AdminReply(Struct, frozen=True, gc=False):
+    """Answers an `AdminRequest`."""
+
+    ticket: int
+    result: AdminResult
+
+
+Output: TypeAlias = Authenticated | Reply | Delivery | StartDelivery | StopDelivery | Close | AdminReply
+
+
+class Effects(Struct):
     """To be carried out in this order once the transaction is on disk."""
 
-    outputs: list[Authenticated | Reply | Delivery | StartDelivery | StopDelivery | Close] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
