@@ -1,0 +1,58 @@
+"""Full-text search: from what a person types to an FTS5 query, newest hits first."""
+
+import re
+from collections.abc import Mapping
+
+from apsw import Connection
+
+from secure_chat.client.store.history import COLUMNS, decode
+from secure_chat.client.store.schema import ROOM_MARK
+from secure_chat.client.views import Hit, RoomId
+
+__all__ = ["MAX_WORDS", "match_expression", "search"]
+
+MAX_WORDS = 16
+"""Of a search: more would only make it slower."""
+
+_SNIPPET_TOKENS = 24
+_TERM = re.compile(r'"([^"]+)"?|([^"\s]+)')
+_WORD = re.compile(r"\w")
+_UNTYPED = re.compile(f"[\0\ud800-\udfff{ROOM_MARK}]")
+_COLUMNS = ", ".join(f"m.{column.strip()}" for column in COLUMNS.split(","))
+# In descending rowid order FTS5 walks its lists from the end and stops at the limit: no sort, no count of all hits.
+_SEARCH = (
+    f"SELECT snippet(search, 0, char(2), char(3), '…', {_SNIPPET_TOKENS}), {_COLUMNS}"  # noqa: S608
+    " FROM search CROSS JOIN messages m ON m.position = search.rowid"
+    " WHERE search MATCH ? ORDER BY search.rowid DESC LIMIT ?"
+)
+
+
+def match_expression(text: str, room: RoomId | None = None) -> str:
+    """The FTS5 expression for typed words, or "" if there is no word in `text`.
+
+    Words are joined by AND and match as beginnings; what stands in double quotes matches as an exact phrase.
+    """
+    terms = []
+    for phrase, word in _TERM.findall(_UNTYPED.sub(" ", text))[:MAX_WORDS]:
+        if _WORD.search(phrase):
+            terms.append(f'"{phrase}"')
+        elif _WORD.search(word):
+            terms.append(f'"{word}"*')
+    if not terms:
+        return ""
+    words = f"text : ({' AND '.join(terms)})"
+    return words if room is None else f'{words} AND room : "{ROOM_MARK}{room}"'
+
+
+def search(
+    connection: Connection, text: str, room: RoomId | None, limit: int, names: Mapping[RoomId, str]
+) -> tuple[Hit, ...]:
+    """The newest `limit` messages that contain all words; `names` gives the rooms' names."""
+    expression = match_expression(text, room)
+    if not expression:
+        return ()
+    hits = []
+    for snippet, *row in connection.execute(_SEARCH, (expression, limit)):
+        message = decode(tuple(row))
+        hits.append(Hit(message=message, room_name=names.get(message.room, ""), snippet=str(snippet)))
+    return tuple(hits)
