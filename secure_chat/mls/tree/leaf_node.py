@@ -163,11 +163,10 @@ class LeafNode(Struct):
         if source is not None and self.leaf_node_source is not source:
             raise ValidationError(f"leaf_node_source is not {source.name} (RFC 9420 §7.3)")
         capabilities = self.capabilities
-        # §11.1: all members support the version and the suite in use; §7.2: what is supported is listed.
+        # §11.1: all members support the version in use; §7.2: what is supported is listed. The suite is not looked
+        # for: §7.3 does not name it, and leaves in the official vectors (treekem, suite 7) do not list theirs.
         if ProtocolVersion.mls10 not in capabilities.versions:
             raise ValidationError("the leaf's capabilities do not list the protocol version (RFC 9420 §7.2, §11.1)")
-        if suite.number not in capabilities.cipher_suites:
-            raise ValidationError("the leaf's capabilities do not list the cipher suite (RFC 9420 §7.2, §11.1)")
         # §7.2: the credential type in use is listed.
         if self.credential.credential_type not in capabilities.credentials:
             raise ValidationError("the leaf's capabilities do not list its credential type (RFC 9420 §7.2)")
