@@ -76,7 +76,7 @@ def test_killed_owner_leaves_no_lock_behind() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"1\n"
+        assert process.stdout.readline() == b"in\n"
         with pytest.raises(ProfileBusy):
             Profile("a").acquire()
         process.send_signal(signal.SIGKILL)
