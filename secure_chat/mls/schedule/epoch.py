@@ -26,9 +26,7 @@ __all__ = [
 _EXTERNAL_INIT_LABEL = b"MLS 1.0 external init secret"
 
 
-def joiner_secret(
-    suite: CipherSuite, init_secret: bytes, commit_secret: bytes, group_context: bytes
-) -> Secret:
+def joiner_secret(suite: CipherSuite, init_secret: bytes, commit_secret: bytes, group_context: bytes) -> Secret:
     """What a joiner gets in its Welcome; `group_context` is the new epoch's, encoded."""
     return expand_with_label(
         suite, extract(suite, init_secret, commit_secret), "joiner", group_context, suite.hash_length
@@ -81,9 +79,7 @@ class EpochSecrets:
     @classmethod
     def of_member_secret(cls, suite: CipherSuite, member: bytes, group_context: bytes) -> "EpochSecrets":
         """The secrets of the epoch that `group_context` (encoded) describes."""
-        return cls.of_epoch_secret(
-            suite, expand_with_label(suite, member, "epoch", group_context, suite.hash_length)
-        )
+        return cls.of_epoch_secret(suite, expand_with_label(suite, member, "epoch", group_context, suite.hash_length))
 
     @classmethod
     def of_epoch_secret(cls, suite: CipherSuite, epoch_secret: bytes) -> "EpochSecrets":

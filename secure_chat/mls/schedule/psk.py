@@ -73,7 +73,5 @@ def psk_secret(suite: CipherSuite, psks: Sequence[tuple[PreSharedKeyID, bytes]])
     for index, (psk_id, psk) in enumerate(psks):
         extracted = extract(suite, zero, psk)
         label = PSKLabel(psk_id, index, len(psks)).encode()
-        secret = extract(
-            suite, expand_with_label(suite, extracted, "derived psk", label, suite.hash_length), secret
-        )
+        secret = extract(suite, expand_with_label(suite, extracted, "derived psk", label, suite.hash_length), secret)
     return secret

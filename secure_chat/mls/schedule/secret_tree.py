@@ -46,6 +46,10 @@ class _Ratchet:
         self.generation = generation
         self.skipped: dict[int, tuple[bytes, bytes]] = {}
 
+    def encode(self) -> bytes:
+        """The row's value."""
+        return self.generation.to_bytes(4, "big") + self.secret
+
 
 class MessageKey:
     """A key and nonce for one message, found but not yet consumed."""
@@ -135,9 +139,7 @@ class SecretTree:
         if ahead < 0:
             skipped = ratchet.skipped.get(generation)
             if skipped is None:
-                raise SecretConsumedError(
-                    f"the key of generation {generation} has been used or dropped (§9.2)"
-                )
+                raise SecretConsumedError(f"the key of generation {generation} has been used or dropped (§9.2)")
             return MessageKey(ratchet, generation, skipped[0], skipped[1], None, None, expansion)
         if ahead > self._window or generation >= MAX_GENERATION:
             raise SecretConsumedError(f"generation {generation} is too far ahead (§15.3)")
@@ -208,7 +210,7 @@ class SecretTree:
         changed = [
             (
                 row,
-                value.generation.to_bytes(4, "big") + value.secret if isinstance(value, _Ratchet) else value,
+                value.encode() if isinstance(value, _Ratchet) else value,
             )
             for row, value in self._changed.items()
         ]
@@ -220,15 +222,13 @@ class SecretTree:
         rows: dict[bytes, bytes] = {_node_row(node): secret for node, secret in self._nodes.items()}
         for ratchets in self._ratchets:
             for ratchet in ratchets.values():
-                rows[ratchet.row] = ratchet.generation.to_bytes(4, "big") + ratchet.secret
+                rows[ratchet.row] = ratchet.encode()
                 for generation, (key, nonce) in ratchet.skipped.items():
                     rows[ratchet.row + generation.to_bytes(4, "big")] = key + nonce
         return rows
 
     @classmethod
-    def of_rows(
-        cls, suite: CipherSuite, leaf_count: int, window: int, rows: Mapping[bytes, bytes]
-    ) -> "SecretTree":
+    def of_rows(cls, suite: CipherSuite, leaf_count: int, window: int, rows: Mapping[bytes, bytes]) -> "SecretTree":
         """The tree that `rows` describe; StorageError if they are damaged."""
         tree = cls(suite, b"", leaf_count, window)
         skipped: list[tuple[bytes, bytes]] = []
@@ -239,11 +239,7 @@ class SecretTree:
             elif kind in _RATCHET_ROWS and len(row) == 5 and len(value) in (4, 4 + suite.hash_length):
                 ratchet = _Ratchet(row, value[4:], int.from_bytes(value[:4], "big"))
                 tree._ratchets[_RATCHET_ROWS.index(kind)][int.from_bytes(row[1:], "big")] = ratchet
-            elif (
-                kind in _RATCHET_ROWS
-                and len(row) == 9
-                and len(value) == suite.key_length + suite.nonce_length
-            ):
+            elif kind in _RATCHET_ROWS and len(row) == 9 and len(value) == suite.key_length + suite.nonce_length:
                 skipped.append((row, value))
             else:
                 raise StorageError("a secret tree row is damaged")
