@@ -143,9 +143,11 @@ class SecretTree:
             return MessageKey(ratchet, generation, skipped[0], skipped[1], None, None, expansion)
         if ahead > self._window or generation >= MAX_GENERATION:
             raise SecretConsumedError(f"generation {generation} is too far ahead (§15.3)")
+        secret = ratchet.secret
+        if not secret:
+            raise SecretConsumedError("the handshake keys of an ended epoch are gone (§9.2)")
         suite = self._suite
         digest, name = hmac.digest, suite.hash_name
-        secret = ratchet.secret
         passed: list[tuple[int, bytes, bytes]] | None = None
         if ahead:
             passed = []
