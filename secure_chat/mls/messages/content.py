@@ -173,7 +173,9 @@ class AuthenticatedContent:
         encoded = content.encode()
         context = group_context if content.sender.in_group_context else b""
         signature = sign_with_label(key, SIGNATURE_LABEL, signed_content(wire_format, encoded, context))
-        return cls(wire_format, content, FramedContentAuthData(signature, None), encoded)
+        signed = cls(wire_format, content, FramedContentAuthData(signature, None), encoded)
+        signed._check_sender()
+        return signed
 
     def verify_signature(self, suite: CipherSuite, public_key: bytes, group_context: bytes) -> None:
         """Return if such a sender may send this and the signature is this key's; ValidationError or CryptoError."""

@@ -116,7 +116,7 @@ class PrivateChannel:
             plaintext.ljust(padded_length(len(plaintext)), b"\0"),
             aad + opaque_data,
         )
-        sender_key, sender_nonce = self._sender_data_keys(ciphertext)
+        sender_key, sender_nonce = self.sender_data_keys(ciphertext)
         sender_data = leaf_index.to_bytes(4, "big") + key.generation.to_bytes(4, "big") + guard
         sealed = suite.aead(sender_key).encrypt(sender_nonce, sender_data, aad)
         return b"".join((_FRONT, aad, opaque_data, encode_opaque(sealed), encode_varint(len(ciphertext)), ciphertext))
@@ -134,7 +134,7 @@ class PrivateChannel:
         """
         suite = self.suite
         aad = self._aads[content_type]
-        sender_key, sender_nonce = self._sender_data_keys(ciphertext)
+        sender_key, sender_nonce = self.sender_data_keys(ciphertext)
         sender_data = suite.aead(sender_key).decrypt(sender_nonce, encrypted_sender_data, aad)
         if len(sender_data) != 12:
             raise DecodeError("sender data of a wrong length (§6.3.2)")
@@ -215,7 +215,7 @@ class PrivateChannel:
             )
         )
 
-    def _sender_data_keys(self, ciphertext: bytes) -> tuple[bytes, bytes]:
+    def sender_data_keys(self, ciphertext: bytes) -> tuple[bytes, bytes]:
         """§6.3.2: key and nonce from a sample of the ciphertext."""
         suite = self.suite
         context = encode_opaque(ciphertext[: self._sample]) + b"\x01"
