@@ -13,7 +13,7 @@ ARROWS: dict[str, set[str]] = {
     "mls": set(),
     "identity": set(),
     "wire": set(),
-    "transport": {"wire"},
+    "transport": {"wire", "certificates"},
     "certificates": set(),
     "server": {"identity", "wire", "transport", "certificates"},
     "client": {"mls", "identity", "wire", "transport"},

@@ -1,4 +1,4 @@
-"""One TLS connection on the relay's side, without blocking: a socket and an `SSLObject` over memory buffers.
+"""One TLS connection without blocking: a socket and an `SSLObject` over memory buffers.
 
 A connection belongs to one thread at a time: two threads in one TLS object corrupt it, whatever the operation.
 """
@@ -8,7 +8,8 @@ import socket
 import ssl
 from typing import Final
 
-from secure_chat.transport.errors import ConnectionLost, HandshakeFailed
+from secure_chat.transport.errors import ConnectionLost
+from secure_chat.transport.tls import handshake_error
 
 __all__ = ["RECEIVE_SIZE", "TlsConnection"]
 
@@ -26,21 +27,29 @@ _UNACKNOWLEDGED_MS: Final = 60_000
 
 
 class TlsConnection:
-    """A non-blocking TLS server connection; plaintext in and out, at most one unsent remainder kept."""
+    """A non-blocking TLS connection; plaintext in and out, at most one unsent remainder kept."""
 
     __slots__ = ("_incoming", "_outgoing", "_socket", "_tls", "_unsent", "peer")
 
-    def __init__(self, connected: socket.socket, context: ssl.SSLContext, peer: str) -> None:
+    def __init__(
+        self, connected: socket.socket, context: ssl.SSLContext, peer: str, *, server_hostname: str | None = None
+    ) -> None:
+        """The server's side; with `server_hostname` (the host that the certificate must be for) the client's."""
         connected.setblocking(False)
         if connected.family in (socket.AF_INET, socket.AF_INET6):
             tune(connected)
         self._socket = connected
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_hostname is None,
+            server_hostname=server_hostname,
+        )
         self._unsent: memoryview | None = None
         self.peer = peer
-        """The address at the other end, for limits."""
+        """The address at the other end, for limits and messages."""
 
     def fileno(self) -> int:
         """The socket's descriptor."""
@@ -72,8 +81,12 @@ class TlsConnection:
             pass
         except ssl.SSLError as error:
             self._send_pending()  # the alert, as far as there is room
-            raise HandshakeFailed(f"TLS handshake: {(error.reason or 'failed').lower().replace('_', ' ')}") from None
+            raise handshake_error(error, self.peer) from None
         return self._send_pending() and finished
+
+    def peer_certificate(self) -> bytes:
+        """The certificate that the other end has shown, in DER; b"" where it has shown none."""
+        return self._tls.getpeercert(binary_form=True) or b""
 
     def receive(self) -> bytes:
         """The plaintext that is there now, at most about RECEIVE_SIZE bytes; b"" when there is none yet.
@@ -89,7 +102,7 @@ class TlsConnection:
         if data:
             self._incoming.write(data)
         elif data is not None:
-            raise ConnectionLost("the peer closed the connection without saying so")
+            raise ConnectionLost("the peer closed the connection")
         return self.read_pending()
 
     def read_pending(self) -> bytes:
@@ -104,8 +117,8 @@ class TlsConnection:
                 while incoming.pending:
                     try:
                         records.append(read(_RECORD))
-                    except ssl.SSLWantReadError:
-                        break
+                    except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+                        break  # what came before a close counts; the end shows at the next receive
                 plaintext = b"".join(records)
         except ssl.SSLWantReadError:
             plaintext = b""
