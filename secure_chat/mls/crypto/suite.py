@@ -8,17 +8,9 @@ from typing import Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
+from secure_chat.mls.crypto.dhkem import DHKEMP256, DHKEMP384, DHKEMP521, DHKEMX448, DHKEMX25519
 from secure_chat.mls.crypto.hpke import AEADS, HPKE
-from secure_chat.mls.crypto.kem import (
-    DHKEMP256,
-    DHKEMP384,
-    DHKEMP521,
-    DHKEMX448,
-    DHKEMX25519,
-    KEM,
-    XWING,
-    HPKEPrivateKey,
-)
+from secure_chat.mls.crypto.kem import KEM, HPKEPrivateKey
 from secure_chat.mls.crypto.signature import (
     ECDSA_P256,
     ECDSA_P384,
@@ -29,6 +21,7 @@ from secure_chat.mls.crypto.signature import (
     SignaturePublicKey,
     SignatureScheme,
 )
+from secure_chat.mls.crypto.xwing import XWING
 from secure_chat.mls.errors import CryptoError, UnsupportedError
 
 __all__ = [
