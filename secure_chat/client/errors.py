@@ -109,3 +109,8 @@ class CommandFailed(ClientError):
 
 class ClientClosed(ClientError):
     """The client, or the process that owns its profile, ended before it answered."""
+
+    def __init__(self, message: str, *, safe: bool = False) -> None:
+        super().__init__(message)
+        self.safe = safe
+        """Nothing of the command was done: it may be repeated at the profile's next owner."""
