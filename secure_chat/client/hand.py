@@ -163,6 +163,8 @@ def _failure(error: dict[str, object], kind: type[SecureChatError] | None) -> Se
     if kind is not None:
         return kind(str(error.get("message")))
     data = error.get("data")
-    code = data.get("code") if isinstance(data, dict) else None
-    known = code in FailureCode.__members__.values()
-    return CommandFailed(FailureCode(code) if known else FailureCode.INTERNAL, str(error.get("message")))
+    try:
+        code = FailureCode(str(data.get("code")) if isinstance(data, dict) else "")
+    except ValueError:
+        code = FailureCode.INTERNAL
+    return CommandFailed(code, str(error.get("message")))
