@@ -46,12 +46,13 @@ def check_members(tree: RatchetTree, extensions: tuple[Extension, ...]) -> None:
 def _check_unmerged_leaves(tree: RatchetTree) -> None:
     """§12.4.3.1: what `unmerged_leaves` may contain."""
     nodes = dict(tree.parents())
+    for node in nodes.values():
+        # §7.1: in increasing order.
+        if any(a >= b for a, b in pairwise(node.unmerged_leaves)):
+            raise ValidationError("unmerged_leaves are not in increasing order (RFC 9420 §7.1)")
     top = tree.root
     for index, node in nodes.items():
         leaves = node.unmerged_leaves
-        # §7.1: in increasing order.
-        if any(a >= b for a, b in pairwise(leaves)):
-            raise ValidationError("unmerged_leaves are not in increasing order (RFC 9420 §7.1)")
         first, last = span(index)
         for leaf in leaves:
             # §12.4.3.1: a non-blank leaf below the node.
