@@ -5,7 +5,7 @@ import pytest
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.crypto.suite import HPKEPrivateKey
 from secure_chat.mls.errors import StorageError
-from secure_chat.mls.tree.math import NodeIndex, node_of
+from secure_chat.mls.tree.math import NodeIndex
 from secure_chat.mls.tree.private import TreePrivate
 from tests.mls.suites import FAST
 from tests.mls.tree.party import Party
@@ -56,14 +56,13 @@ def test_a_copy_is_independent() -> None:
     assert [node for node, _ in other.drain_changes()] == [1]
 
 
-@pytest.mark.parametrize("damage", ["missing", "short", "elsewhere"])
-def test_damaged_rows_are_a_storage_error(damage: str) -> None:
+KEY = HPKEPrivateKey.generate(FAST).private_bytes
+
+
+@pytest.mark.parametrize(
+    "rows", [[], [(4, KEY[:-1])], [(4, b"")], [(2, KEY)]], ids=["none", "cut", "empty", "another leaf's"]
+)
+def test_damaged_rows_are_a_storage_error(rows: list[tuple[int, bytes]]) -> None:
     """No own key, or bytes that are none."""
-    key = HPKEPrivateKey.generate(FAST)
-    rows: list[tuple[int, bytes]] = {
-        "missing": [],
-        "short": [(node_of(2), key.private_bytes[:-1])],
-        "elsewhere": [(node_of(1), key.private_bytes)],
-    }[damage]
     with pytest.raises(StorageError):
         TreePrivate.load(FAST, 2, rows)
