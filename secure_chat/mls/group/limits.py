@@ -22,5 +22,7 @@ class Limits:
     """Leaves of a tree; at about 1 kB each a joiner's tree still fits `message_bytes`."""
     message_bytes: int = 16 << 20
     """Size of any message: a Welcome for a large group with the post-quantum suite is the largest."""
+    application_bytes: int = 1 << 20
+    """Application data in one message; larger things are sent in parts."""
     psks: int = 64
     """PSKs in one commit or Welcome."""

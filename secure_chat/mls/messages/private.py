@@ -82,8 +82,9 @@ class PrivateChannel:
         "_sample",
         "_sender_data_secret",
         "_signed_front",
+        "application_header",
         "context",
-        "header",
+        "epoch",
         "secret_tree",
         "suite",
     )
@@ -93,15 +94,16 @@ class PrivateChannel:
     ) -> None:
         place = encode_opaque(context.group_id) + context.epoch.to_bytes(8, "big")
         self.suite = suite
+        self.epoch = context.epoch
         self.context = context.encode()
-        self.header = _FRONT + place
+        self.application_header = _FRONT + place + bytes([ContentType.application])
         self.secret_tree = secret_tree
         self._sender_data_secret = sender_data_secret
         self._sample = suite.hash_length
         self._aads = {number: place + bytes([number]) for number in ContentType}
         self._key_label = _label("key", suite.key_length)
         self._nonce_label = _label("nonce", suite.nonce_length)
-        self._signed_front = self.header + bytes([SenderType.member])
+        self._signed_front = _FRONT + place + bytes([SenderType.member])
 
     def seal(self, content_type: ContentType, leaf_index: int, authenticated_data: bytes, plaintext: bytes) -> bytes:
         """An MLSMessage with the encoded content and auth data `plaintext`, under the sender's next key."""
@@ -189,6 +191,13 @@ class PrivateChannel:
             key, SIGNATURE_LABEL, self._signed_application(leaf_index, authenticated_data, content)
         )
         return self.seal(ContentType.application, leaf_index, authenticated_data, content + encode_opaque(signature))
+
+    def unseal_application(self, message: bytes) -> Unsealed:
+        """Decrypt an MLSMessage that starts with `application_header`; errors as of `unseal`."""
+        reader = Reader(message, len(self.application_header))
+        authenticated_data, sender_data, ciphertext = reader.opaque(), reader.opaque(), reader.opaque()
+        reader.finish()
+        return self.unseal(ContentType.application, authenticated_data, sender_data, ciphertext)
 
     def split_application(self, unsealed: Unsealed) -> tuple[bytes, bytes, bytes]:
         """Application data, the bytes its signature covers (FramedContentTBS), and the signature."""

@@ -207,6 +207,11 @@ class SecretTree:
 
     # Persistence: rows relative to this tree.
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether `changes` has anything to report."""
+        return bool(self._changed)
+
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """Rows changed since the last call; None deletes."""
         changed = [
@@ -232,6 +237,8 @@ class SecretTree:
     @classmethod
     def of_rows(cls, suite: CipherSuite, leaf_count: int, window: int, rows: Mapping[bytes, bytes]) -> "SecretTree":
         """The tree that `rows` describe; StorageError if they are damaged."""
+        if leaf_count < 1 or leaf_count & (leaf_count - 1):
+            raise StorageError("a secret tree's width is damaged")
         tree = cls(suite, b"", leaf_count, window)
         skipped: list[tuple[bytes, bytes]] = []
         for row, value in rows.items():

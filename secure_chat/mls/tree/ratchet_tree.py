@@ -116,6 +116,15 @@ class RatchetTree:
         """Whether some leaf has this signature key."""
         return key in self._signature_keys.counts
 
+    def replaced_leaves(self, successor: "RatchetTree") -> dict[int, LeafNode | None]:
+        """The leaves of this tree that stand differently in a later one, None for those that are blank here."""
+        old, new = self._nodes[::2], successor._nodes[::2]
+        width = max(len(old), len(new))
+        old += [None] * (width - len(old))
+        new += [None] * (width - len(new))
+        pairs = enumerate(zip(old, new, strict=True))
+        return {index: before for index, (before, after) in pairs if before is not after}  # type: ignore[misc]
+
     def check_unique_keys(self) -> None:
         """§7.3, §12.4.3.1: no two nodes share an encryption key, no two leaves a signature key."""
         if self._encryption_keys.repeated:

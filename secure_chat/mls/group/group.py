@@ -1,0 +1,663 @@
+"""A group as the application uses it: everything one member can do, and nothing that skips a check.
+
+A commit is made or received in one step and takes effect in another: `commit` keeps a `Pending` until the delivery
+service has accepted it (`merge_pending`) or another commit has won (`discard_pending`, or `merge` of the other);
+`receive` returns a `StagedCommit` for the application to look at before `merge`.
+
+Every change is reported by `changes` as rows for an encrypted store; write them before any bytes leave.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from secure_chat.mls.credential.extensions import Extension, Lifetime
+from secure_chat.mls.credential.policy import CredentialPolicy
+from secure_chat.mls.crypto.labels import verify_with_label
+from secure_chat.mls.crypto.secret import Secret
+from secure_chat.mls.crypto.suite import CipherSuite, HPKEPrivateKey, suite_of
+from secure_chat.mls.errors import (
+    DecodeError,
+    MLSError,
+    SecretConsumedError,
+    UsageError,
+    ValidationError,
+    WrongEpochError,
+)
+from secure_chat.mls.group.create_commit import CommitOptions, create_commit, make_group_info
+from secure_chat.mls.group.incoming import open_handshake
+from secure_chat.mls.group.join import join_external, join_welcome, read_group_info, read_welcome
+from secure_chat.mls.group.limits import Limits
+from secure_chat.mls.group.process_commit import PrivateFailure, StagedState, stage_commit
+from secure_chat.mls.group.proposal_list import check_extensions, check_proposal, check_sender, select_valid
+from secure_chat.mls.group.psks import PSKStore, fresh_psk
+from secure_chat.mls.group.results import (
+    Application,
+    Member,
+    Out,
+    Pending,
+    ReceivedProposal,
+    Skipped,
+    StagedCommit,
+)
+from secure_chat.mls.group.state import EpochState, KeptProposal, OwnUpdate, PastEpoch, random_secret, sender_kind
+from secure_chat.mls.group.storage import PendingState, Rows, Status, load_group
+from secure_chat.mls.group.successor import check_successor_group
+from secure_chat.mls.messages.commit import Commit, ProposalRef
+from secure_chat.mls.messages.content import SIGNATURE_LABEL, AuthenticatedContent, FramedContent, Sender, SenderType
+from secure_chat.mls.messages.envelope import MLSMessage
+from secure_chat.mls.messages.key_package import KeyPackage, KeyPackageBundle
+from secure_chat.mls.messages.private import PrivateChannel, PrivateMessage
+from secure_chat.mls.messages.proposals import Add, Proposal, ReInit, Remove, Update
+from secure_chat.mls.messages.public import PublicMessage
+from secure_chat.mls.registry import ProtocolVersion, WireFormat
+from secure_chat.mls.schedule.epoch import EpochSecrets
+from secure_chat.mls.schedule.group_context import GroupContext
+from secure_chat.mls.schedule.psk import ExternalPSK, ResumptionPSK, ResumptionPSKUsage
+from secure_chat.mls.schedule.secret_tree import HANDSHAKE
+from secure_chat.mls.schedule.transcript import interim_transcript_hash
+from secure_chat.mls.tree.leaf_node import LeafIdentity, LeafNode, LeafNodeSource
+from secure_chat.mls.tree.private import TreePrivate
+from secure_chat.mls.tree.ratchet_tree import RatchetTree
+from secure_chat.mls.tree.validation import check_members
+
+__all__ = ["Group"]
+
+_NO_PSKS: Mapping[bytes, bytes] = {}
+_DEFAULT_LIMITS = Limits()
+
+
+class Group:
+    """One member's view of a group. Make one with `create`, `join`, `join_external` or `load`.
+
+    Methods raise UsageError for what the group's state does not allow and ValidationError for arguments that the
+    RFC forbids; in both cases nothing has changed.
+    """
+
+    def __init__(
+        self, state: EpochState, policy: CredentialPolicy, limits: Limits, psks: PSKStore, rows: Rows, status: Status
+    ) -> None:
+        """For this module's own use: the class methods check what they are given."""
+        self._state = state
+        self._policy = policy
+        self._limits = limits
+        self._psks = psks
+        self._rows = rows
+        self._status = status
+        self._reinit: ReInit | None = None
+        self._past: dict[int, PastEpoch] = {}
+        self._kept: dict[bytes, KeptProposal] = {}
+        self._kept_number = 0
+        self._pending: PendingState | None = None
+
+    @classmethod
+    def _new(
+        cls, state: EpochState, policy: CredentialPolicy, limits: Limits, psks: PSKStore, status: Status
+    ) -> "Group":
+        group = cls(state, policy, limits, PSKStore(psks.external), Rows(), status)
+        group._rows.save_version()
+        group._rows.save_status(status, None)
+        group._rows.save_epoch(state)
+        for name, psk in psks.external.items():
+            group._rows.save_psk(name, psk)
+        group._remember_resumption_psk()
+        return group
+
+    # ---- Beginnings -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def create(
+        cls,
+        suite: CipherSuite,
+        group_id: bytes,
+        identity: LeafIdentity,
+        lifetime: Lifetime,
+        policy: CredentialPolicy,
+        extensions: tuple[Extension, ...] = (),
+        limits: Limits = _DEFAULT_LIMITS,
+    ) -> "Group":
+        """§11: a new group with one member; `group_id` should be unguessable or otherwise unique."""
+        leaf_key = HPKEPrivateKey.generate(suite)
+        leaf = identity.key_package_leaf(leaf_key.public, lifetime)
+        leaf.validate(suite, LeafNodeSource.key_package, group_id, 0)
+        policy.validate(leaf.credential, leaf.signature_key)
+        check_extensions(extensions, policy)
+        tree = RatchetTree(suite)
+        tree.add(leaf)
+        check_members(tree, extensions)
+        context = GroupContext(ProtocolVersion.mls10, suite.number, group_id, 0, tree.tree_hash(), b"", extensions)
+        secrets = EpochSecrets.of_epoch_secret(suite, random_secret(suite))
+        tag = secrets.confirmation_tag(suite, b"")
+        interim = interim_transcript_hash(suite, b"", tag)
+        private = TreePrivate(0, leaf_key)
+        state = EpochState.start(context, tree, private, identity.signature_key, secrets, interim, tag, limits)
+        return cls._new(state, policy, limits, PSKStore(), Status.active)
+
+    @classmethod
+    def join(
+        cls,
+        welcome: bytes,
+        bundle: KeyPackageBundle,
+        identity: LeafIdentity,
+        policy: CredentialPolicy,
+        *,
+        ratchet_tree: bytes | None = None,
+        psks: Mapping[bytes, bytes] = _NO_PSKS,
+        parent: "Group | None" = None,
+        known_groups: Collection[bytes] = (),
+        limits: Limits = _DEFAULT_LIMITS,
+    ) -> "Group":
+        """§12.4.3.1: enter by a Welcome (an MLSMessage) for the key package in `bundle`.
+
+        `ratchet_tree` is the encoded tree where the Welcome lacks it, `psks` external PSKs by id, `parent` the group
+        whose resumption PSK is in use, `known_groups` the ids of groups this client is in. Raises an MLSError if
+        anything is wrong with the Welcome or the group.
+        """
+        store = PSKStore(psks, parent._psks.resumption if parent else None)
+        joined = join_welcome(
+            read_welcome(welcome, limits), bundle, identity, policy, store, ratchet_tree, known_groups, limits
+        )
+        successor = joined.successor_of
+        if successor is not None:
+            if parent is None:
+                raise UsageError("this Welcome founds a successor group: pass its parent")
+            check_successor_group(joined.state, successor, parent._state, parent._reinit, policy)
+        return cls._new(joined.state, policy, limits, store, Status.active)
+
+    @classmethod
+    def join_external(
+        cls,
+        group_info: bytes,
+        identity: LeafIdentity,
+        policy: CredentialPolicy,
+        *,
+        ratchet_tree: bytes | None = None,
+        psks: Mapping[bytes, bytes] = _NO_PSKS,
+        remove: int | None = None,
+        known_groups: Collection[bytes] = (),
+        authenticated_data: bytes = b"",
+        limits: Limits = _DEFAULT_LIMITS,
+    ) -> tuple["Group", Pending]:
+        """§12.4.3.2: enter by an external commit; `remove` is the leaf of an old self that it replaces.
+
+        The group already shows the state that the commit leads to, and becomes active with `merge_pending`; if the
+        commit is not accepted, `discard_pending` ends it.
+        """
+        info = read_group_info(group_info, limits)
+        store = PSKStore(psks)
+        suite = suite_of(info.group_context.cipher_suite)
+        proposals = tuple(fresh_psk(suite, ExternalPSK(name)) for name in psks)
+        joined = join_external(
+            info, identity, policy, store, proposals, ratchet_tree, remove, known_groups, authenticated_data, limits
+        )
+        group = cls._new(joined.state, policy, limits, store, Status.joining)
+        group._set_pending(PendingState(joined.pending, None, None))
+        return group, joined.pending
+
+    @classmethod
+    def load(cls, rows: Mapping[bytes, bytes], policy: CredentialPolicy, limits: Limits = _DEFAULT_LIMITS) -> "Group":
+        """The group exactly as it was when `changes` last reported; StorageError if the rows are damaged."""
+        stored = load_group(rows, limits)
+        group = cls(stored.state, policy, limits, stored.psks, stored.rows, stored.status)
+        group._reinit = stored.reinit
+        group._past = stored.past
+        group._kept = stored.kept
+        group._kept_number = stored.kept_number
+        group._pending = stored.pending
+        return group
+
+    def changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Rows changed since the last call, to be stored in one transaction; None deletes a row."""
+        return self._rows.drain(self._state, self._past)
+
+    # ---- Queries ----------------------------------------------------------------------------------------------
+
+    @property
+    def group_id(self) -> bytes:
+        """Constant over the group's life."""
+        return self._state.context.group_id
+
+    @property
+    def suite(self) -> CipherSuite:
+        """Constant over the group's life."""
+        return self._state.suite
+
+    @property
+    def epoch(self) -> int:
+        """The current epoch's number."""
+        return self._state.epoch
+
+    @property
+    def extensions(self) -> tuple[Extension, ...]:
+        """The GroupContext's extensions."""
+        return self._state.context.extensions
+
+    @property
+    def epoch_authenticator(self) -> bytes:
+        """§8.7: equal at all members that agree on everything that has happened."""
+        return bytes(self._state.secrets.epoch_authenticator)
+
+    @property
+    def own_leaf_index(self) -> int:
+        """This member's place in the tree."""
+        return self._state.own_index
+
+    @property
+    def identity(self) -> LeafIdentity:
+        """What this member's leaf says, with its signature key."""
+        return self._state.identity
+
+    @property
+    def active(self) -> bool:
+        """Whether this member can act: not before an external join is accepted, nor once removed or reinitialized."""
+        return self._status is Status.active
+
+    @property
+    def reinit(self) -> ReInit | None:
+        """What the commit that ended the group asked for (§11.2), None while it has not been reinitialized."""
+        return self._reinit
+
+    @property
+    def pending(self) -> Pending | None:
+        """The own commit that waits to be merged or discarded."""
+        return self._pending.pending if self._pending else None
+
+    @property
+    def proposals(self) -> tuple[ReceivedProposal, ...]:
+        """The proposals kept in this epoch, one's own included, in the order they came."""
+        return tuple(self._received(kept) for kept in self._kept.values())
+
+    def members(self) -> list[Member]:
+        """All members, by leaf index."""
+        return [Member(index, leaf) for index, leaf in self._state.tree.leaves()]
+
+    def member(self, leaf_index: int) -> Member | None:
+        """The member at a leaf, None if it is blank."""
+        leaf = self._state.tree.leaf(leaf_index)
+        return None if leaf is None else Member(leaf_index, leaf)
+
+    def export(self, label: str, context: bytes, length: int) -> Secret:
+        """§8.5 MLS-Exporter: a secret of the current epoch, known to its members only."""
+        return self._state.secrets.export(self._state.suite, label, context, length)
+
+    def resumption_psk(self, epoch: int | None = None) -> Secret | None:
+        """§8.6: of the current or a remembered past epoch."""
+        return self._psks.resumption.get((self.group_id, self.epoch if epoch is None else epoch))
+
+    def ratchet_tree(self) -> bytes:
+        """The public tree, for newcomers whose Welcome or GroupInfo lacks it (§12.4.3.3)."""
+        return self._state.tree.encode()
+
+    def group_info(self, *, external: bool = True, ratchet_tree: bool = True) -> bytes:
+        """An MLSMessage with the epoch's GroupInfo; `external` lets its readers join by external commit."""
+        self._require_active()
+        return MLSMessage.of(make_group_info(self._state, external=external, ratchet_tree=ratchet_tree)).encode()
+
+    # ---- Pre-shared keys --------------------------------------------------------------------------------------
+
+    def add_psk(self, psk_id: bytes, psk: bytes) -> None:
+        """Know an external PSK, for commits that use it."""
+        self._psks.external[psk_id] = Secret(psk)
+        self._rows.save_psk(psk_id, psk)
+
+    def remove_psk(self, psk_id: bytes) -> None:
+        """Forget an external PSK."""
+        if self._psks.external.pop(psk_id, None) is not None:
+            self._rows.save_psk(psk_id, None)
+
+    def add_resumption_psk(self, group_id: bytes, epoch: int, psk: bytes) -> None:
+        """Know another group's resumption PSK, for commits that use it with usage application (§8.4)."""
+        self._psks.resumption[group_id, epoch] = Secret(psk)
+        self._rows.save_resumption_psk(group_id, epoch, psk)
+
+    # ---- Application messages ---------------------------------------------------------------------------------
+
+    def protect(self, data: bytes, authenticated_data: bytes = b"") -> bytes:
+        """§15: an MLSMessage for all members; `authenticated_data` travels in the clear.
+
+        UsageError while proposals are kept: they must be committed first (§12.4).
+        """
+        if self._status or self._kept:
+            self._require_active()
+            raise UsageError("proposals are waiting: commit them before sending (RFC 9420 §12.4)")
+        if len(data) + len(authenticated_data) > self._limits.application_bytes:
+            raise UsageError(f"more than {self._limits.application_bytes} bytes in one message")
+        state = self._state
+        return state.channel.protect_application(
+            state.private.leaf_index, state.signature_key, data, authenticated_data
+        )
+
+    def receive(self, message: bytes) -> Application | ReceivedProposal | StagedCommit | Skipped | Out:
+        """Any MLSMessage to the group; never raises for what a peer sent, and changes nothing if it is refused."""
+        try:
+            channel = self._state.channel
+            if message.startswith(channel.application_header) and len(message) <= self._limits.message_bytes:
+                return self._receive_application(channel, message, None)
+            return self._receive_other(message)
+        except PrivateFailure as failure:
+            return Out(failure.author, failure.reason)
+        except MLSError as error:
+            return Skipped(error)
+
+    def _receive_application(self, channel: PrivateChannel, message: bytes, past: PastEpoch | None) -> Application:
+        unsealed = channel.unseal_application(message)
+        leaf_index = unsealed.leaf_index
+        leaf = self._state.tree.leaf(leaf_index) if past is None else self._past_leaf(channel.epoch, leaf_index)
+        if leaf is None:
+            raise ValidationError("the sender is a blank leaf (RFC 9420 §6.3.2)")
+        data, signed, signature = channel.split_application(unsealed)
+        verify_with_label(channel.suite, leaf.signature_key, SIGNATURE_LABEL, signed, signature)
+        channel.secret_tree.consume(unsealed.key)
+        return Application(
+            Member(leaf_index, leaf),
+            channel.epoch,
+            unsealed.key.generation,
+            data,
+            unsealed.authenticated_data,
+            past is None,
+        )
+
+    def _past_leaf(self, epoch: int, leaf_index: int) -> LeafNode | None:
+        """A leaf as it was in a past epoch: as the first later commit that changed it found it, or still is."""
+        for number, past in self._past.items():
+            if number >= epoch and leaf_index in past.replaced:
+                return past.replaced[leaf_index]
+        return self._state.tree.leaf(leaf_index)
+
+    def _receive_other(self, message: bytes) -> Application | ReceivedProposal | StagedCommit:
+        """Handshake messages, and application messages of past epochs."""
+        if len(message) > self._limits.message_bytes:
+            raise DecodeError(f"a message of more than {self._limits.message_bytes} bytes")
+        for past in self._past.values():
+            if message.startswith(past.channel.application_header):
+                return self._receive_application(past.channel, message, past)
+        body = MLSMessage.decode(message).body
+        if isinstance(body, PublicMessage):
+            framed = body.authenticated.content
+            group_id, epoch = framed.group_id, framed.epoch
+        elif isinstance(body, PrivateMessage):
+            group_id, epoch = body.group_id, body.epoch
+        else:
+            raise ValidationError("not a message to a group's members (RFC 9420 §6)")
+        if group_id != self.group_id:
+            raise ValidationError("a message to another group")
+        if epoch != self.epoch:
+            raise WrongEpochError(f"a message of epoch {epoch}, while the group is in {self.epoch} (RFC 9420 §6)")
+        if self._status is not Status.active:
+            raise ValidationError("the group is closed for this member (RFC 9420 §12.4.2)")
+        if self._pending is not None and message == self._pending.pending.commit:
+            raise ValidationError("the own pending commit, which merge_pending applies")
+        verified = open_handshake(self._state, body)
+        content = verified.content
+        if not isinstance(content.content.content, Commit):
+            received = self._keep(content, None)
+            if verified.key is not None:
+                self._state.channel.secret_tree.consume(verified.key)
+            return received
+        used_key = None if verified.key is None else (content.content.sender.index, verified.key.generation)
+        return stage_commit(self._state, self._kept, content, used_key, self._policy, self._psks, self._limits)
+
+    # ---- Proposals --------------------------------------------------------------------------------------------
+
+    def propose(self, proposal: Proposal, authenticated_data: bytes = b"", *, public: bool = False) -> bytes:
+        """§12.1: propose by reference; the proposal is kept here too. One's own Update goes by `propose_update`."""
+        if isinstance(proposal, Update):
+            raise UsageError("an Update needs its private key: use propose_update")
+        return self._propose(proposal, None, authenticated_data, public)
+
+    def propose_update(
+        self, identity: LeafIdentity | None = None, authenticated_data: bytes = b"", *, public: bool = False
+    ) -> bytes:
+        """§12.1.2: propose a fresh leaf of one's own, with a new `identity` if given."""
+        self._require_active()
+        state = self._state
+        identity = identity or state.identity
+        key = HPKEPrivateKey.generate(state.suite)
+        leaf = identity.update_leaf(key.public, self.group_id, state.own_index)
+        return self._propose(Update(leaf), OwnUpdate(key, identity.signature_key), authenticated_data, public)
+
+    def drop_proposal(self, reference: bytes) -> None:
+        """Stop keeping a proposal that the application does not want to commit."""
+        if self._kept.pop(reference, None) is not None:
+            self._rows.delete_proposal(reference)
+
+    def _propose(
+        self, proposal: Proposal, own_update: OwnUpdate | None, authenticated_data: bytes, public: bool
+    ) -> bytes:
+        self._require_active()
+        state = self._state
+        sender = Sender(SenderType.member, state.own_index)
+        wire_format = WireFormat.mls_public_message if public else WireFormat.mls_private_message
+        framed = FramedContent(self.group_id, self.epoch, sender, authenticated_data, proposal)
+        content = AuthenticatedContent.sign(wire_format, framed, state.channel.context, state.signature_key)
+        self._keep(content, own_update)
+        if public:
+            message = PublicMessage.protect(state.suite, content, state.secrets.membership_key, state.channel.context)
+            return MLSMessage.of(message).encode()
+        return state.channel.protect(content)
+
+    def _keep(self, content: AuthenticatedContent, own_update: OwnUpdate | None) -> ReceivedProposal:
+        framed = content.content
+        proposal, sender = framed.content, framed.sender
+        assert not isinstance(proposal, bytes | Commit)
+        reference = content.proposal_reference(self.suite)
+        kept = self._kept.get(reference)
+        if kept is None:
+            if len(self._kept) >= self._limits.proposals:
+                raise ValidationError(f"more than {self._limits.proposals} proposals in one epoch")
+            check_sender(proposal, sender)
+            check_proposal(proposal, sender, self._state.context, self._state.tree, self._policy)
+            kept = KeptProposal(reference, proposal, sender, framed.authenticated_data, own_update)
+            self._kept[reference] = kept
+            self._rows.save_proposal(self._kept_number, kept)
+            self._kept_number += 1
+        return self._received(kept)
+
+    def _received(self, kept: KeptProposal) -> ReceivedProposal:
+        is_member = kept.sender.sender_type is SenderType.member
+        return ReceivedProposal(
+            kept.reference,
+            kept.proposal,
+            self.member(kept.sender.index) if is_member else None,
+            sender_kind(kept.sender),
+            kept.authenticated_data,
+        )
+
+    # ---- Commits ----------------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        *,
+        add: Sequence[KeyPackage] = (),
+        remove: Sequence[int] = (),
+        proposals: Sequence[Proposal] = (),
+        by_reference: Sequence[bytes] | None = None,
+        identity: LeafIdentity | None = None,
+        force_path: bool = True,
+        group_info: bool = False,
+        public: bool = False,
+        ratchet_tree: bool = True,
+        psks: Mapping[bytes, bytes] = _NO_PSKS,
+        now: int | None = None,
+        authenticated_data: bytes = b"",
+    ) -> Pending:
+        """§12.4.1: a commit that takes effect with `merge_pending`.
+
+        `by_reference` names the kept proposals to cover, None all that are valid together. `identity` is a new
+        credential or signature key for the own leaf; without `force_path` the path is left out where it may be.
+        `psks` are external PSKs to mix in, `now` (POSIX seconds) has the lifetimes of what is added checked.
+        """
+        self._require_active()
+        if self._pending is not None:
+            raise UsageError("a commit is pending: merge or discard it first")
+        by_value: list[Proposal] = [*proposals, *(Remove(index) for index in remove)]
+        by_value += (Add(package) for package in add)
+        by_value += (fresh_psk(self.suite, ExternalPSK(name)) for name in psks)
+        if by_reference is None:
+            chosen = select_valid(self._kept.values(), by_value, self.own_leaf_index, self._state.tree)
+            by_reference = [kept.reference for kept in chosen]
+        items = [*(ProposalRef(reference) for reference in by_reference), *by_value]
+        options = CommitOptions(
+            identity=identity,
+            force_path=force_path,
+            group_info=group_info,
+            public=public,
+            ratchet_tree=ratchet_tree,
+            now=now,
+            authenticated_data=authenticated_data,
+        )
+        return self._commit(items, self._psks.with_external(psks), options)
+
+    def _commit(self, items: Sequence[Proposal | ProposalRef], psks: PSKStore, options: CommitOptions) -> Pending:
+        own = create_commit(self._state, self._kept, items, self._policy, psks, self._limits, options)
+        self._set_pending(PendingState(own.pending, own.state, own.reinit))
+        return own.pending
+
+    def _set_pending(self, pending: PendingState) -> None:
+        self._pending = pending
+        self._rows.save_pending(pending)
+
+    def merge_pending(self) -> None:
+        """The delivery service has accepted the pending commit: enter its epoch."""
+        pending = self._pending
+        if pending is None:
+            raise UsageError("no commit is pending")
+        if pending.state is None:
+            self._pending = None
+            self._rows.delete_pending()
+            self._set_status(Status.active, None)
+            return
+        self._rows.merge_pending(pending.state.epoch)
+        self._enter(pending.state, pending.reinit)
+
+    def discard_pending(self) -> None:
+        """The pending commit was not accepted: forget it. An external join that is discarded is over."""
+        if self._pending is None:
+            return
+        if self._pending.state is None:
+            self._set_status(Status.abandoned, None)
+        self._pending = None
+        self._rows.delete_pending()
+
+    def merge(self, staged: StagedCommit) -> None:
+        """§12.4.2: enter the epoch that a received commit starts; an own pending commit is dropped with the old one."""
+        token = staged.token
+        if not isinstance(token, StagedState) or token.base is not self._state:
+            raise UsageError("this commit was not staged by this group in its current epoch")
+        self._require_active()
+        if token.used_key is not None:
+            self._consume(*token.used_key)
+        if token.next is None:
+            self._drop_proposals()
+            self.discard_pending()
+            self._set_status(Status.removed, None)
+        else:
+            self._enter(token.next, token.reinit)
+
+    def _consume(self, sender: int, generation: int) -> None:
+        """Forget the key that a merged commit was encrypted with (§9.2), unless that has happened."""
+        tree = self._state.channel.secret_tree
+        try:
+            tree.consume(tree.find(sender, HANDSHAKE, generation))
+        except SecretConsumedError:
+            return
+
+    def _enter(self, state: EpochState, reinit: ReInit | None) -> None:
+        """Make `state` the current epoch, and the current one the latest of the past."""
+        old = self._state
+        old.channel.secret_tree.drop_handshake_ratchets()
+        past = PastEpoch(old.channel, old.tree.replaced_leaves(state.tree))
+        self._past[old.epoch] = past
+        self._rows.save_past(past, old.context, old.tree.leaf_count, old.secrets.sender_data_secret)
+        while len(self._past) > self._limits.past_epochs:
+            epoch = next(iter(self._past))
+            self._rows.delete_past(epoch, self._past.pop(epoch))
+        self._state = state
+        self._rows.save_epoch(state)
+        self._remember_resumption_psk()
+        self._drop_proposals()
+        self._pending = None
+        self._rows.delete_pending()
+        if reinit is not None:
+            self._set_status(Status.reinitialized, reinit)
+
+    def _drop_proposals(self) -> None:
+        for reference in self._kept:
+            self._rows.delete_proposal(reference)
+        self._kept.clear()
+        self._kept_number = 0
+
+    def _remember_resumption_psk(self) -> None:
+        """§8.6: keep the current epoch's resumption PSK, and the latest of this group's past ones."""
+        known = self._psks.resumption
+        known[self.group_id, self.epoch] = self._state.secrets.resumption_psk
+        self._rows.save_resumption_psk(self.group_id, self.epoch, self._state.secrets.resumption_psk)
+        oldest = (self.group_id, self.epoch - self._limits.resumption_psks)
+        if known.pop(oldest, None) is not None:
+            self._rows.save_resumption_psk(*oldest, None)
+
+    def _set_status(self, status: Status, reinit: ReInit | None) -> None:
+        self._status = status
+        self._reinit = reinit
+        self._rows.save_status(status, reinit)
+
+    def _require_active(self) -> None:
+        if self._status is not Status.active:
+            raise UsageError(f"the group is not usable: {self._status.name}")
+
+    # ---- Successor groups -------------------------------------------------------------------------------------
+
+    def reinitialize(
+        self,
+        suite: CipherSuite,
+        identity: LeafIdentity,
+        lifetime: Lifetime,
+        add: Sequence[KeyPackage],
+        *,
+        now: int | None = None,
+    ) -> tuple["Group", Pending]:
+        """§11.2: found the group that the committed ReInit asked for, with all other members added.
+
+        `identity` and the key packages are for `suite`, the ReInit's.
+        """
+        asked = self._reinit
+        if asked is None:
+            raise UsageError("the group has not been reinitialized")
+        if asked.cipher_suite != suite.number:
+            raise UsageError(f"the ReInit asked for cipher suite {asked.cipher_suite:#06x}")
+        usage = ResumptionPSKUsage.reinit
+        return self._found(suite, asked.group_id, asked.extensions, usage, identity, lifetime, add, now)
+
+    def branch(
+        self,
+        group_id: bytes,
+        identity: LeafIdentity,
+        lifetime: Lifetime,
+        add: Sequence[KeyPackage],
+        *,
+        extensions: tuple[Extension, ...] = (),
+        now: int | None = None,
+    ) -> tuple["Group", Pending]:
+        """§11.3: found a group of some of this group's members, linked to it by its resumption PSK."""
+        self._require_active()
+        usage = ResumptionPSKUsage.branch
+        return self._found(self.suite, group_id, extensions, usage, identity, lifetime, add, now)
+
+    def _found(
+        self,
+        suite: CipherSuite,
+        group_id: bytes,
+        extensions: tuple[Extension, ...],
+        usage: ResumptionPSKUsage,
+        identity: LeafIdentity,
+        lifetime: Lifetime,
+        add: Sequence[KeyPackage],
+        now: int | None,
+    ) -> tuple["Group", Pending]:
+        group = Group.create(suite, group_id, identity, lifetime, self._policy, extensions, self._limits)
+        psk = ResumptionPSK(usage, self.group_id, self.epoch)
+        items: list[Proposal] = [fresh_psk(suite, psk), *(Add(package) for package in add)]
+        pending = group._commit(items, self._psks, CommitOptions(successor=usage, now=now))
+        founded = group._pending
+        assert founded is not None
+        assert founded.state is not None
+        check_successor_group(founded.state, psk, self._state, self._reinit, self._policy)
+        return group, pending
