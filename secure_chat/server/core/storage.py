@@ -261,6 +261,9 @@ class Channels(Protocol):
     def memberships(self, device: bytes) -> list[tuple[ChannelRecord, MemberRecord]]:
         """The channels that this device is a member of or may still read, its inbox too."""
 
+    def channels_of(self, account: bytes) -> list[bytes]:
+        """The ids of the channels that have member devices of this account, inboxes left out."""
+
     def count_memberships(self, device: bytes) -> int:
         """How many channels have this device as a member."""
 

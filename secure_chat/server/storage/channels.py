@@ -122,6 +122,16 @@ class ChannelTable:
         )
         return [(_channel(row[6:]), MemberRecord(*row[:6])) for row in rows]
 
+    def channels_of(self, account: bytes) -> list[bytes]:
+        """The ids of the channels that have member devices of this account, inboxes left out."""
+        rows = self._sql.rows(
+            "SELECT DISTINCT c.id, c.number FROM accounts a JOIN devices d ON d.account = a.number "
+            "JOIN members m ON m.device = d.number AND m.until = 0 JOIN channels c ON c.number = m.channel "
+            "WHERE a.key = ? AND c.kind != 'inbox' ORDER BY c.number",
+            (account,),
+        )
+        return [channel for channel, _ in rows]
+
     def count_memberships(self, device: bytes) -> int:
         """How many channels have this device as a member."""
         (count,) = self._sql.one(

@@ -160,7 +160,7 @@ class LogTable:
         if row is None or row[0] > counter:
             return None
         results: tuple[AppendResult, ...] = _decode(row[1])
-        return results[counter - row[0]]
+        return results[counter - int(row[0])]
 
     def forget_appends(self, before: int, limit: int) -> None:
         """Forgets up to so many of the oldest batches of append ids from before this time."""

@@ -1,0 +1,111 @@
+"""Appending: the short way of application entries, and what all kinds share.
+
+Order of the checks: rate, append id (a repeat gets the first result, whatever has changed since), rights, staleness or
+head, quotas. Everything is checked before anything is written.
+"""
+
+from secure_chat.server.core.channel import Channel
+from secure_chat.server.core.commits import append_change, append_request
+from secure_chat.server.core.context import Connection, Context
+from secure_chat.server.core.effects import Delivery, Reply
+from secure_chat.server.core.storage import AppendResult
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.framing import encode_frame
+from secure_chat.wire.messages import Append, Appended, ChannelKind, Entry, EntryKind
+
+__all__ = ["append"]
+
+_APPLICATION = (EntryKind.APPLICATION, EntryKind.PROPOSAL)
+
+
+def append(context: Context, connection: Connection, message: Append) -> None:
+    """Answers with `Appended` or RelayError; the entry goes to every member."""
+    store = connection.store
+    counter = message.counter
+    if counter <= store.last:
+        first = _earlier(context, connection, message)
+        if first is not None:
+            context.send(connection, Appended(message.id, first.seq, first.head, first.time, True))
+            return
+    channel = context.channel(message.channel)
+    if channel is None:
+        raise RelayError(ErrorCode.NOT_FOUND, "no such channel")
+    try:
+        if message.kind in _APPLICATION:
+            seq = _append_application(context, connection, channel, message)
+        elif channel.record.kind is ChannelKind.INBOX:
+            raise RelayError(ErrorCode.FORBIDDEN, "Welcomes go to inboxes with a commit")
+        elif message.kind is EntryKind.REQUEST:
+            seq = append_request(context, connection, channel, message)
+        else:
+            seq = append_change(context, connection, channel, message)
+    except RelayError:
+        if counter > store.last and store.number:
+            store.last = counter
+            context.refused_counters[store.number] = store
+        raise
+    if counter > store.last:
+        store.last = counter
+    head = channel.heads[-1]
+    result = AppendResult(counter, channel.number, seq, head, context.now)
+    if not store.number:
+        context.transaction.log.put_store(store, context.settings.stores_per_device)
+    try:
+        context.appended[store.number].append(result)
+    except KeyError:
+        context.appended[store.number] = [result]
+    context.outputs.append(Reply(connection.id, encode_frame(Appended(message.id, seq, head, context.now))))
+
+
+def _append_application(context: Context, connection: Connection, channel: Channel, message: Append) -> int:
+    device = connection.device
+    payload = message.payload
+    settings = context.settings
+    now = context.now
+    if device.id not in channel.members or channel.record.kind is ChannelKind.INBOX:
+        raise RelayError(ErrorCode.FORBIDDEN, "only members may append to this channel")
+    if message.head not in channel.heads or not channel.record.generation:
+        raise RelayError(ErrorCode.STALE, "encrypted too many commits ago", head=channel.heads[-1])
+    if len(payload) > settings.application_payload:
+        raise RelayError(ErrorCode.TOO_LARGE, f"at most {settings.application_payload} bytes")
+    if message.change is not None or message.welcomes or message.group_info is not None:
+        raise RelayError(ErrorCode.MALFORMED, "only commits, foundings and changes of members change a channel")
+    if context.has_space is not True:
+        context.require_space()
+    wait = context.limits.account_bytes.take(device.account, now, len(payload))
+    if wait:
+        raise RelayError(ErrorCode.QUOTA, "this account has sent too much", retry_after=wait)
+    channel.last = seq = channel.last + 1
+    frame = encode_frame(
+        Entry(
+            channel.id, seq, message.kind, device.id, connection.store.id, message.counter, now, message.head, payload
+        )
+    )
+    record = channel.record
+    record.entries += 1
+    record.bytes += len(frame)
+    context.unsaved[channel.id] = channel
+    if record.entries > settings.channel_entries or record.bytes > settings.channel_bytes:
+        context.full[channel.id] = channel
+    context.transaction.log.append(channel.number, seq, now, frame)
+    context.outputs.append(Delivery(channel.id, frame, seq))
+    return seq
+
+
+def _earlier(context: Context, connection: Connection, message: Append) -> AppendResult | None:
+    """What this append id led to; None if it was refused then."""
+    store = connection.store
+    for result in context.appended.get(store.number, ()):
+        if result.counter == message.counter:
+            break
+    else:
+        if message.counter <= store.forgotten:
+            raise RelayError(ErrorCode.STALE, "this append id is too old to know whether it was used")
+        found = context.transaction.log.find_append(store.number, message.counter) if store.number else None
+        if found is None:
+            return None
+        result = found
+    channel = context.channel(message.channel)
+    if channel is None or channel.number != result.channel:
+        raise RelayError(ErrorCode.FORBIDDEN, "this append id was used in another channel")
+    return result
