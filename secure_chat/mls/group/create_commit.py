@@ -89,7 +89,7 @@ def create_commit(
     sender = Sender(SenderType.member, state.own_index)
     for item in items:
         if not isinstance(item, ProposalRef):
-            check_proposal(item, sender, context, state.tree, policy, options.successor)
+            check_proposal(item, sender, context, state.tree, policy, limits, options.successor)
     proposals = check_list(resolve(items, kept, sender), sender, limits)
     if options.now is not None:
         for add in proposals.adds:
