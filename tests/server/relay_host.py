@@ -326,7 +326,7 @@ class Peer:
         raise AssertionError(f"no {kind.__name__} among {self.received!r}")
 
     def take_all(self, kind: type[M]) -> list[M]:
-        found = [message for message in self.received if isinstance(message, kind)]
+        found: list[M] = [message for message in self.received if isinstance(message, kind)]
         self.received = [message for message in self.received if not isinstance(message, kind)]
         return found
 

@@ -343,9 +343,17 @@ class Log(Protocol):
 class Transaction(Protocol):
     """All that the core sees of the world while it handles one batch."""
 
-    directory: Directory
-    channels: Channels
-    log: Log
+    @property
+    def directory(self) -> Directory:
+        """Accounts, devices, invites, key packages."""
+
+    @property
+    def channels(self) -> Channels:
+        """Channels, their members, their GroupInfos."""
+
+    @property
+    def log(self) -> Log:
+        """Entries and append ids."""
 
     @property
     def incarnation(self) -> bytes:
