@@ -120,13 +120,11 @@ class Bench:
         info = self._ask(first.connection, CreateChannel(2, ChannelKind.ROOM))
         assert isinstance(info, ChannelInfo)
         channel = info.summary.channel
-        head = 0
-        for start in range(0, len(devices), 50):
+        for head, start in enumerate(range(0, len(devices), 50)):
             first.counter += 1
             change = ChannelChange(add=tuple(device.member for device in devices[start : start + 50]))
             kind = EntryKind.FOUNDING if head == 0 else EntryKind.COMMIT
             self._ask(first.connection, Append(3, channel, first.counter, kind, head, b"commit", change))
-            head += 1
         return channel
 
     def batch(self, size: int, senders: int) -> list[Input]:

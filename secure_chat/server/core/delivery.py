@@ -6,8 +6,8 @@ time is over; or when its channel is full. Cursors are stored before what they a
 
 from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.context import Connection, Context
-from secure_chat.server.core.effects import StopDelivery
-from secure_chat.server.core.membership import start_delivery
+from secure_chat.server.core.effects import StartDelivery, StopDelivery
+from secure_chat.server.core.storage import MemberRecord, Usage
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import Ack, ChannelClosed, ChannelKind, Ok, Subscribe
 
@@ -24,27 +24,38 @@ __all__ = [
 
 _EXPIRED_AT_ONCE = 2_000
 """Entries, and batches of append ids, that one tick lets expire: a few milliseconds of work."""
+_DELETED_AT_ONCE = Usage(20_000, 64 * 1024 * 1024)
+"""Entries and bytes that one flush deletes: some ten milliseconds of work; the rest waits for the next."""
 
 
 def subscribe(context: Context, connection: Connection, message: Subscribe) -> None:
     """Starts delivery; where this device is no member, `ChannelClosed` after the last entry that it may read."""
     context.send(connection, Ok(message.id))
-    device = connection.device.id
     for channel_id, after in message.positions:
-        channel = context.channel(channel_id)
-        member = None if channel is None else channel.members.get(device)
-        if channel is not None and member is not None:
-            start_delivery(context, connection, channel, min(max(after, member.joined - 1), channel.last))
+        if channel_id in connection.receiving:
             continue
-        leaving = None if channel is None else channel.leaving.get(device)
-        if channel is None or leaving is None:
+        found = _readable(context, connection.device.id, channel_id)
+        if found is None:
             context.send(connection, ChannelClosed(channel_id, 0))
             continue
-        start_delivery(context, connection, channel, min(max(after, leaving.joined - 1), leaving.until))
-        if channel_id in connection.receiving:
-            del connection.receiving[channel_id]
-            frame = encode_frame(ChannelClosed(channel_id, leaving.until))
-            context.outputs.append(StopDelivery(connection.id, channel_id, leaving.until, frame))
+        member, last = found
+        readable = member.until or last
+        context.outputs.append(StartDelivery(connection.id, channel_id, min(max(after, member.joined - 1), readable)))
+        if not member.until:
+            connection.receiving[channel_id] = None
+        else:
+            frame = encode_frame(ChannelClosed(channel_id, member.until))
+            context.outputs.append(StopDelivery(connection.id, channel_id, member.until, frame))
+
+
+def _readable(context: Context, device: bytes, channel_id: bytes) -> tuple[MemberRecord, int] | None:
+    """The membership, removed or not, and the channel's newest entry; a channel is not taken into memory for this."""
+    channel = context.cached(channel_id)
+    if channel is not None:
+        member = channel.members.get(device) or channel.leaving.get(device)
+        return (member, channel.last) if member is not None else None
+    found = context.transaction.channels.membership(channel_id, device)
+    return (found[1], context.transaction.log.last(found[0])) if found is not None else None
 
 
 def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
@@ -63,17 +74,26 @@ def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
 
 def flush(context: Context) -> None:
     """Stores cursors and usage, deletes what all have acknowledged, and closed rooms that nobody is left in."""
+    entries, size = _DELETED_AT_ONCE
+    unfinished: dict[bytes, Channel] = {}
     for channel in list(context.unsaved.values()):
         _save_cursors(context, channel)
-        acknowledged = _acknowledged_by_all(channel)
-        if acknowledged > channel.record.floor:
-            _delete_through(context, channel, acknowledged)
+        record = channel.record
+        target = _acknowledged_by_all(channel)
+        if target > record.floor and entries > 0 and size > 0:
+            if record.entries > entries or record.bytes > size:
+                target = min(target, context.transaction.log.oldest_within(channel.number, entries, size))
+            deleted = _delete_through(context, channel, target)
+            entries -= deleted.entries
+            size -= deleted.bytes
         _release(context, channel)
-        if channel.kind is ChannelKind.ROOM and not channel.members and not channel.leaving:
+        if _acknowledged_by_all(channel) > record.floor:
+            unfinished[channel.id] = channel
+        elif channel.kind is ChannelKind.ROOM and not channel.members and not channel.leaving:
             remove_channel(context, channel)
-        else:
-            context.save(channel)
-    context.unsaved.clear()
+            continue
+        context.save(channel)
+    context.unsaved = unfinished
 
 
 def flush_appends(context: Context) -> None:
@@ -142,15 +162,17 @@ def _acknowledged_by_all(channel: Channel) -> int:
     return min(cursors, default=channel.last)
 
 
-def _delete_through(context: Context, channel: Channel, seq: int) -> None:
+def _delete_through(context: Context, channel: Channel, seq: int) -> Usage:
     record = channel.record
-    if seq > record.floor:
-        deleted = context.transaction.log.delete_through(channel.number, seq)
-        record.floor = seq
-        record.entries -= deleted.entries
-        record.bytes -= deleted.bytes
-        context.save(channel)
-        context.unsaved[channel.id] = channel
+    if seq <= record.floor:
+        return Usage(0, 0)
+    deleted = context.transaction.log.delete_through(channel.number, seq)
+    record.floor = seq
+    record.entries -= deleted.entries
+    record.bytes -= deleted.bytes
+    context.save(channel)
+    context.unsaved[channel.id] = channel
+    return deleted
 
 
 def _release(context: Context, channel: Channel) -> None:
