@@ -38,7 +38,7 @@ def main() -> int:
         description="Set up secure-chat, start a server in the background, and chat.",
         epilog="Other arguments go on to the client, such as --name, --no-passphrase.",
     )
-    parser.add_argument("--port", type=int, help=f"port of the server (default: {PORT}, or the next free one)")
+    parser.add_argument("--port", type=port_number, help=f"port of the server (default: {PORT}, or the next free one)")
     parser.add_argument("--profile", action="append", default=[], help="client profile to make or open")
     parser.add_argument("--stop", action="store_true", help="stop the server that runs in the background")
     parser.add_argument("--no-client", action="store_true", help="set up and start the server, nothing more")
@@ -66,6 +66,14 @@ def main() -> int:
     if os.name == "posix":
         os.execv(client[0], client)  # noqa: S606 - the client takes this terminal over
     return subprocess.run(client, check=False).returncode
+
+
+def port_number(text: str) -> int:
+    """A TCP port, as argparse wants it."""
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError(text)
+    return number
 
 
 def running(python: Path) -> int | None:
