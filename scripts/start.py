@@ -111,7 +111,8 @@ def start(python: Path, port: int | None) -> int:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             time.sleep(0.02)
-        else:
+            continue
+        if running(python) == process.pid:  # and not some other program at this port
             return process.pid
     raise SetupError(f"the server does not answer after {PATIENCE:.0f} s; see {LOG}")
 
