@@ -112,8 +112,9 @@ def start(python: Path, port: int | None) -> int:
         except OSError:
             time.sleep(0.02)
             continue
-        if running(python) == process.pid:  # and not some other program at this port
-            return process.pid
+        found = running(python)
+        if found is not None:  # and not some other program at this port
+            return found
     raise SetupError(f"the server does not answer after {PATIENCE:.0f} s; see {LOG}")
 
 
