@@ -2,6 +2,7 @@
 """From nothing to chatting: `python3 scripts/start.py`. Needs nothing but Python.
 
     python3 scripts/start.py                     set up, start the server in the background, chat
+    python3 scripts/start.py 'secure-chat://…'   set up, and join somebody's server by their link
     python3 scripts/start.py --name alice        arguments it doesn't know go on to the client
     python3 scripts/start.py --stop              stop the server
 
@@ -35,7 +36,7 @@ def main() -> int:
     """Sets everything up and hands over to the client; the exit code."""
     parser = argparse.ArgumentParser(
         prog="start.py",
-        description="Set up secure-chat, start a server in the background, and chat.",
+        description="Set up secure-chat, start a server in the background (unless you give a link to join), and chat.",
         epilog="Other arguments go on to the client, such as --name, --no-passphrase.",
     )
     parser.add_argument("--port", type=port_number, help=f"port of the server (default: {PORT}, or the next free one)")
@@ -51,11 +52,14 @@ def main() -> int:
             stop(python)
             return 0
         installed = time.monotonic()
-        process = running(python) or start(python, options.port)
-        known = joined(python, options.profile[-1:])
         profile = ["--profile", options.profile[-1]] if options.profile else []
-        client = [program(python), "client", *profile, *([] if known else [own_link(python)]), *rest]
-        guide(python, process, first=not known)
+        client = [program(python), "client", *profile, *rest]
+        if not any("://" in argument for argument in rest):
+            process = running(python) or start(python, options.port)
+            known = joined(python, options.profile[-1:])
+            if not known:
+                client.append(own_link(python))
+            guide(python, process, first=not known)
     except (SetupError, KeyboardInterrupt) as error:
         print(f"start: {error or 'interrupted'}", file=sys.stderr)
         return 1
@@ -172,7 +176,7 @@ The server runs in the background (process {process}), its log is {LOG}
         flush=True,
     )
     if first:
-        print("For the next person (who installs secure-chat and types: secure-chat client 'LINK'):", flush=True)
+        print("For the next person, who types on their machine: python3 scripts/start.py 'LINK'", flush=True)
         subprocess.run([program(python), "server", "invite"], cwd=ROOT, check=False)
 
 
