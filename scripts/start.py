@@ -53,13 +53,14 @@ def main() -> int:
             return 0
         installed = time.monotonic()
         profile = ["--profile", options.profile[-1]] if options.profile else []
-        client = [program(python), "client", *profile, *rest]
+        client = [program(python), "client", *profile]
         if not any("://" in argument for argument in rest):
             process = running(python) or start(python, options.port)
             known = joined(python, options.profile[-1:])
             if not known:
                 client.append(own_link(python))
             guide(python, process, first=not known)
+        client += rest
     except (SetupError, KeyboardInterrupt) as error:
         print(f"start: {error or 'interrupted'}", file=sys.stderr)
         return 1
