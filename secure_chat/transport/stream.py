@@ -67,7 +67,7 @@ class Stream:
         self._dialer: Dialer | None = Dialer(host, port, self._poller)
 
     def connect(self) -> None:
-        """Blocks until the connection is established; raises ConnectError or HandshakeFailed."""
+        """Blocks until established, whatever the wake-up says; raises ConnectError or HandshakeFailed."""
         while not self.established:
             self.poll(None)
 
