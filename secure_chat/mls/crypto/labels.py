@@ -7,7 +7,7 @@ import hmac
 from functools import lru_cache
 
 from secure_chat.mls.codec import encode_opaque
-from secure_chat.mls.crypto.hpke import HPKECiphertext
+from secure_chat.mls.crypto.hpke import HPKECiphertext, Sealer
 from secure_chat.mls.crypto.kem import HPKEPrivateKey
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.crypto.signature import SignaturePrivateKey
@@ -22,6 +22,7 @@ __all__ = [
     "expand_with_label",
     "extract",
     "ref_hash",
+    "sealer_with_label",
     "sign_with_label",
     "verify_with_label",
 ]
@@ -91,6 +92,11 @@ def encrypt_with_label(
 ) -> HPKECiphertext:
     """`EncryptWithLabel` (§5.1.3); CryptoError for an unusable public key."""
     return suite.hpke.seal(public_key, _label(label) + encode_opaque(context), plaintext)
+
+
+def sealer_with_label(suite: CipherSuite, label: str, context: bytes) -> Sealer:
+    """`EncryptWithLabel` (§5.1.3) to any number of receivers under one label and context."""
+    return suite.hpke.sealer(_label(label) + encode_opaque(context))
 
 
 def decrypt_with_label(

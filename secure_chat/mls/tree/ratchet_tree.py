@@ -6,6 +6,7 @@ hashes are kept per node and recomputed only along paths that changed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
+from operator import is_not
 
 from secure_chat.mls.codec import Reader, encode_varint
 from secure_chat.mls.crypto.suite import CipherSuite
@@ -122,8 +123,8 @@ class RatchetTree:
         width = max(len(old), len(new))
         old += [None] * (width - len(old))
         new += [None] * (width - len(new))
-        pairs = enumerate(zip(old, new, strict=True))
-        return {index: before for index, (before, after) in pairs if before is not after}  # type: ignore[misc]
+        changed = list(compress(range(width), map(is_not, old, new)))
+        return {index: self.leaf(index) for index in changed}
 
     def check_unique_keys(self) -> None:
         """§7.3, §12.4.3.1: no two nodes share an encryption key, no two leaves a signature key."""
