@@ -56,6 +56,11 @@ class GroupView:
         return bytes(self._epochs.current.secrets.epoch_authenticator)
 
     @property
+    def tree_hash(self) -> bytes:
+        """§7.8: of the current epoch's tree, equal at all members."""
+        return self._epochs.current.context.tree_hash
+
+    @property
     def own_leaf_index(self) -> int:
         """This member's place in the tree."""
         return self._epochs.current.own_index
