@@ -6,7 +6,6 @@ from secure_chat.mls.credential.extensions import Extension, RequiredCapabilitie
 from secure_chat.mls.crypto.suite import CipherSuite
 from secure_chat.mls.group.group import Group
 from secure_chat.mls.group.results import Pending, StagedCommit
-from secure_chat.mls.messages.envelope import MLSMessage
 from secure_chat.mls.messages.key_package import KeyPackageBundle
 from secure_chat.mls.messages.proposals import Add, GroupContextExtensions, Remove
 from secure_chat.mls.registry import CredentialType
