@@ -47,7 +47,7 @@ OPERATIONS = [
     Operation(
         "update_filled", f"own update, {SMALL} members, tree filled", 1.3e-3, {"seal": 7, "derive": 8, "sign": 2}
     ),
-    Operation("process_filled", f"process that commit, {SMALL} members", 0.8e-3, {"open": 1, "derive": 1, "verify": 2}),
+    Operation("process_filled", f"process that commit, {SMALL} members", 0.8e-3, {"open": 1, "derive": 7, "verify": 2}),
     Operation(
         "update_small",
         f"own update after bulk add, {SMALL} members",

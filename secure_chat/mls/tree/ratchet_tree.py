@@ -7,6 +7,7 @@ hashes are kept per node and recomputed only along paths that changed.
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from operator import is_not
+from typing import cast
 
 from secure_chat.mls.codec import Reader, encode_varint
 from secure_chat.mls.crypto.suite import CipherSuite
@@ -161,7 +162,7 @@ class RatchetTree:
         first, last = node - half, node + half
         if not any(self._nodes[first + 1 : last : 2]):  # only leaves below
             leaves = self._nodes[first : last + 1 : 2]
-            return list(map(NodeIndex, compress(range(first, last + 1, 2), leaves)))
+            return cast(list[NodeIndex], list(compress(range(first, last + 1, 2), leaves)))
         return self.resolution(left(node)) + self.resolution(right(node))
 
     def encryption_key(self, node: NodeIndex) -> bytes | None:
