@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from secure_chat.mls.credential.credential import BasicCredential, Credential
 from secure_chat.mls.credential.extensions import Capabilities, Extension, Lifetime
+from secure_chat.mls.crypto.labels import sign_with_label
 from secure_chat.mls.crypto.suite import CipherSuite, SignaturePrivateKey
 from secure_chat.mls.errors import ValidationError
 from secure_chat.mls.group.group import Group
@@ -12,13 +13,23 @@ from secure_chat.mls.group.identity import LeafIdentity
 from secure_chat.mls.group.limits import Limits
 from secure_chat.mls.group.results import Out, Pending, Skipped, StagedCommit
 from secure_chat.mls.group.state import EpochState
-from secure_chat.mls.messages.commit import Commit
-from secure_chat.mls.messages.content import AuthenticatedContent, FramedContent, Sender, SenderType
+from secure_chat.mls.messages.commit import Commit, ProposalRef
+from secure_chat.mls.messages.content import (
+    SIGNATURE_LABEL,
+    AuthenticatedContent,
+    FramedContent,
+    FramedContentAuthData,
+    Sender,
+    SenderType,
+    signed_content,
+)
 from secure_chat.mls.messages.envelope import MLSMessage
 from secure_chat.mls.messages.key_package import KeyPackageBundle
-from secure_chat.mls.messages.proposals import Proposal
+from secure_chat.mls.messages.proposals import Add, Proposal, Remove
 from secure_chat.mls.messages.public import PublicMessage
 from secure_chat.mls.registry import WireFormat
+from secure_chat.mls.tree.treekem import create_path
+from secure_chat.mls.tree.update_path import UpdatePath
 from tests.mls.suites import FAST
 
 SUITE = FAST
@@ -168,8 +179,40 @@ def forge(
         content,
     )
     context = state.channel.context
-    signed = AuthenticatedContent.sign(WireFormat.mls_public_message, framed, context, key or state.signature_key)
-    if isinstance(content, Commit):
-        signed = signed.with_confirmation_tag(tag)
+    # Not by AuthenticatedContent.sign, which refuses to sign what a sender must not send.
+    wire_format = WireFormat.mls_public_message
+    signed_context = context if framed.sender.in_group_context else b""
+    signed = sign_with_label(
+        key or state.signature_key, SIGNATURE_LABEL, signed_content(wire_format, framed.encode(), signed_context)
+    )
+    auth = FramedContentAuthData(signed, tag if isinstance(content, Commit) else None)
+    authenticated = AuthenticatedContent(wire_format, framed, auth, framed.encode())
     member = state.secrets.membership_key if membership_key is None else membership_key
-    return MLSMessage.of(PublicMessage.protect(state.suite, signed, member, context)).encode()
+    return MLSMessage.of(PublicMessage.protect(state.suite, authenticated, member, context)).encode()
+
+
+def own_path(group: Group, proposals: Sequence[Proposal] = (), identity: LeafIdentity | None = None) -> UpdatePath:
+    """A path of this member's that fits these proposals, as a real commit would carry it."""
+    state = state_of(group)
+    tree = state.tree.copy()
+    for proposal in proposals:
+        if isinstance(proposal, Remove):
+            tree.remove(proposal.removed)
+    new_leaves = [tree.add(item.key_package.leaf_node) for item in proposals if isinstance(item, Add)]
+    path = create_path(tree, state.own_index, identity or state.identity, group.group_id)
+    return path.encrypt(tree, b"context", new_leaves)
+
+
+def forge_commit(
+    group: Group,
+    *items: Proposal | ProposalRef,
+    path: UpdatePath | None = None,
+    with_path: bool = True,
+) -> bytes:
+    """A commit of this member's with any list of proposals, and everything right but the confirmation tag.
+
+    A member that finds all public checks passed therefore ends with `Out`, and with `Skipped` otherwise.
+    """
+    if path is None and with_path:
+        path = own_path(group, [item for item in items if not isinstance(item, ProposalRef)])
+    return forge(group, Commit(items, path))
