@@ -153,6 +153,15 @@ def stored(group: Group) -> dict[bytes, bytes]:
     return {row: value for row, value in group.changes() if value is not None}
 
 
+def apply_changes(rows: dict[bytes, bytes], group: Group) -> None:
+    """Bring stored rows up to date, as a store does."""
+    for row, value in group.changes():
+        if value is None:
+            rows.pop(row, None)
+        else:
+            rows[row] = value
+
+
 def state_of(group: Group) -> EpochState:
     """The epoch's state, which forging needs."""
     return group._epochs.current
