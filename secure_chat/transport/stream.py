@@ -83,6 +83,12 @@ class Stream:
         return hashlib.sha256(self.certificate).digest()
 
     @property
+    def description(self) -> str:
+        """Protocol version and cipher suite, for people; only once established."""
+        assert self._connection is not None
+        return self._connection.description
+
+    @property
     def unsent(self) -> int:
         """Bytes that were given to `send` and have not been encrypted yet."""
         return sum(map(len, self._queue))

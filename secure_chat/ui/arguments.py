@@ -86,6 +86,15 @@ class Action:
         """Name and parameters."""
         return " ".join([self.name, *(parameter.metavar for parameter in self.parameters)])
 
+    def done_words(self, arguments: Arguments) -> str:
+        """What to say when it is done and returned nothing to show."""
+        return self.done.format(
+            room=arguments.room,
+            person=arguments.person,
+            people=", ".join(arguments.people),
+            word=arguments.word,
+        )
+
 
 def parse(
     action: Action,

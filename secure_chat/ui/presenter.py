@@ -110,6 +110,10 @@ def message_lines(message: MessageView, *, room: str = "", quoted: MessageView |
 
     `room` is named where it isn't clear; `quoted` is the message answered to.
     """
+    return _cleaned(_message_lines(message, room, quoted))
+
+
+def _message_lines(message: MessageView, room: str, quoted: MessageView | None) -> list[str]:
     where = f"[{room}] " if room else ""
     head = f"{clock(message.time)} {where}"
     if message.kind is not MessageKind.TEXT and message.kind is not MessageKind.UNKNOWN:
@@ -140,6 +144,10 @@ def message_lines(message: MessageView, *, room: str = "", quoted: MessageView |
 
 def describe_event(event: Event, *, room: str = "") -> list[str]:
     """An event as lines; none for those that change only what lists show. `room`: named with a message."""
+    return _cleaned(_event_lines(event, room))
+
+
+def _event_lines(event: Event, room: str) -> list[str]:
     match event:
         case MessageAdded(message):
             return message_lines(message, room=room)
@@ -204,6 +212,10 @@ def table(rows: Sequence[Sequence[str]], head: Sequence[str] = ()) -> list[str]:
 
 def describe_result(result: Result) -> list[str]:
     """What a command returned, as lines; none where there is nothing to say."""
+    return _cleaned(_result_lines(result))
+
+
+def _result_lines(result: Result) -> list[str]:
     match result:
         case None:
             return []
@@ -342,6 +354,11 @@ def _status(status: StatusView) -> list[str]:
             ("version", status.version),
         ]
     )
+
+
+def _cleaned(lines: Sequence[str]) -> list[str]:
+    """Whatever field was forgotten above, nothing harmful passes here."""
+    return [clean_line(line) for line in lines]
 
 
 def _count(number: int, singular: str, plural: str = "") -> str:

@@ -13,10 +13,10 @@ MAX_MARKS = 4
 """Combining marks kept on one letter: no living script needs more; piles of them cover other lines."""
 
 # Everything that can't be part of harmless text: C0 and C1 controls but tab and line feed; embeddings, overrides and
-# isolates of the bidirectional algorithm; invisible operators, interlinear annotations, tags; noncharacters, surrogates.
+# isolates of the bidirectional algorithm; invisible operators, interlinear annotations, tags; what is no character.
 _HARMFUL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef\ufffe\uffff"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufdd0-\ufdef"
+    "\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _LINE_ENDS = re.compile("\r\n|[\r\x85\u2028\u2029]")
 _PLAIN = re.compile("[\n -~]*")
