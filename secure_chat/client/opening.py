@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from secure_chat.client.backend import Backend, Listener
-from secure_chat.client.errors import ProfileBusy
+from secure_chat.client.errors import ProfileBusy, ProfileError
 from secure_chat.client.local import LocalService
 from secure_chat.client.profile import Profile, ProfileLock
 from secure_chat.client.runner import Runner
 from secure_chat.client.store import Store
 from secure_chat.client.vault import Lock
-from secure_chat.transport.errors import NobodyListens
+from secure_chat.transport.errors import ListenError, NobodyListens
 
 __all__ = ["Opened", "Passphrase", "open_profile", "own"]
 
@@ -76,9 +76,9 @@ def own(profile: Profile, lock: ProfileLock, passphrase: Passphrase, *listeners:
         raise
     try:
         return Opened(runner, LocalService(profile.directory / "socket", runner))
-    except BaseException:
+    except ListenError as error:
         runner.close()
-        raise
+        raise ProfileError(f"other commands could not reach this one: {error}") from None
 
 
 def _reach(profile: Profile) -> Opened | None:

@@ -15,12 +15,12 @@ from secure_chat.client.errors import (
     CommandFailed,
     PassphraseNeeded,
     ProfileError,
+    UnreachableError,
     WrongPassphraseError,
 )
 from secure_chat.client.events import FailureCode
 from secure_chat.client.profile import DEFAULT_PROFILE
 from secure_chat.errors import SecureChatError
-from secure_chat.transport.errors import TransportError
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.presenter import describe_failure
 
@@ -128,7 +128,7 @@ class Session:
 
 
 def _code(error: SecureChatError) -> FailureCode:
-    if isinstance(error, TransportError):
+    if isinstance(error, UnreachableError):
         return FailureCode.OFFLINE
     return FailureCode.INVALID if isinstance(error, ClientError) else FailureCode.REFUSED
 
@@ -143,7 +143,7 @@ def _exit_code(error: SecureChatError) -> int:
             return 7
         case ProfileError():
             return 8
-        case TransportError():
+        case UnreachableError():
             return 6
         case _:
             return 1
