@@ -75,25 +75,11 @@ def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
 def flush(context: Context) -> None:
     """Stores cursors and usage, deletes what all have acknowledged, and closed rooms that nobody is left in."""
     entries, size = _DELETED_AT_ONCE
-    unfinished: dict[bytes, Channel] = {}
-    for channel in list(context.unsaved.values()):
-        _save_cursors(context, channel)
-        record = channel.record
-        target = _acknowledged_by_all(channel)
-        if target > record.floor and entries > 0 and size > 0:
-            if record.entries > entries or record.bytes > size:
-                target = min(target, context.transaction.log.oldest_within(channel.number, entries, size))
-            deleted = _delete_through(context, channel, target)
-            entries -= deleted.entries
-            size -= deleted.bytes
-        _release(context, channel)
-        if _acknowledged_by_all(channel) > record.floor:
-            unfinished[channel.id] = channel
-        elif channel.kind is ChannelKind.ROOM and not channel.members and not channel.leaving:
-            remove_channel(context, channel)
-            continue
-        context.save(channel)
-    context.unsaved = unfinished
+    unsaved, context.unsaved = context.unsaved, {}
+    for channel in unsaved.values():
+        deleted = _settle(context, channel, Usage(entries, size))
+        entries -= deleted.entries
+        size -= deleted.bytes
 
 
 def flush_appends(context: Context) -> None:
@@ -117,6 +103,7 @@ def drop_oldest(context: Context) -> None:
         if entries > 0 or size > 0:
             seq = context.transaction.log.oldest_worth(channel.number, entries, size)
             _delete_through(context, channel, min(seq, channel.last - 1))
+            context.unsaved[channel.id] = channel
     context.full.clear()
 
 
@@ -129,16 +116,18 @@ def expire(context: Context) -> None:
         channel = context.channel(record.id) if record else None
         if channel is not None:
             _delete_through(context, channel, seq)
+            context.unsaved[channel.id] = channel
     transaction.log.forget_appends(before, _EXPIRED_AT_ONCE)
     transaction.directory.forget_invites(before)
 
 
 def evict_idle(context: Context) -> None:
-    """Keeps memory bounded: saves and forgets the channels that were needed least recently."""
+    """Keeps memory bounded: settles and forgets the channels that were needed least recently."""
     for channel in context.idle_channels():
-        _save_cursors(context, channel)
-        context.save(channel)
-        context.forget(channel)
+        context.unsaved.pop(channel.id, None)
+        _settle(context, channel, _DELETED_AT_ONCE)
+        if channel.id not in context.unsaved:
+            context.forget(channel)
 
 
 def remove_channel(context: Context, channel: Channel) -> None:
@@ -148,12 +137,33 @@ def remove_channel(context: Context, channel: Channel) -> None:
     context.forget(channel)
 
 
-def _save_cursors(context: Context, channel: Channel) -> None:
+def _settle(context: Context, channel: Channel, most: Usage) -> Usage:
+    """Makes the stored channel as the one in memory; what there is still to delete waits among the unsaved."""
+    channels = context.transaction.channels
     if channel.acknowledged:
-        context.transaction.channels.put_cursors(
+        channels.put_cursors(
             [(member.cursor, channel.number, member.number) for member in channel.acknowledged.values()]
         )
         channel.acknowledged.clear()
+    _release(context, channel)
+    record = channel.record
+    target = _acknowledged_by_all(channel)
+    deleted = Usage(0, 0)
+    if target > record.floor:
+        if most.entries <= 0 or most.bytes <= 0:
+            context.unsaved[channel.id] = channel
+        elif record.entries > most.entries or record.bytes > most.bytes:
+            reachable = context.transaction.log.oldest_within(channel.number, most.entries, most.bytes)
+            deleted = _delete_through(context, channel, min(target, reachable))
+            if reachable < target:
+                context.unsaved[channel.id] = channel
+        else:
+            deleted = _delete_through(context, channel, target)
+    if channel.kind is ChannelKind.ROOM and not (channel.members or channel.leaving or record.entries):
+        remove_channel(context, channel)
+    elif not deleted.entries:
+        context.save(channel)
+    return deleted
 
 
 def _acknowledged_by_all(channel: Channel) -> int:
@@ -164,14 +174,12 @@ def _acknowledged_by_all(channel: Channel) -> int:
 
 def _delete_through(context: Context, channel: Channel, seq: int) -> Usage:
     record = channel.record
-    if seq <= record.floor:
-        return Usage(0, 0)
     deleted = context.transaction.log.delete_through(channel.number, seq)
-    record.floor = seq
+    record.floor = max(record.floor, seq)
     record.entries -= deleted.entries
     record.bytes -= deleted.bytes
+    _release(context, channel)
     context.save(channel)
-    context.unsaved[channel.id] = channel
     return deleted
 
 
@@ -180,4 +188,5 @@ def _release(context: Context, channel: Channel) -> None:
     for device, member in list(channel.leaving.items()):
         if max(member.cursor, channel.record.floor) >= member.until:
             del channel.leaving[device]
+            channel.acknowledged.pop(device, None)
             context.transaction.channels.remove_member(channel.number, member.number)
