@@ -147,7 +147,7 @@ def measure_own(log: Callable[[str], None]) -> Results:
         assert isinstance(result, Application)
     log(f"{SMALL} members, tree filled")
     _updates(results, *filled_group(suite, SMALL), "update_filled", "process_filled", 40)
-    for size, kind, count in ((SMALL, "small", 20), (LARGE, "large", 7)):
+    for size, kind, count in ((SMALL, "small", 30), (LARGE, "large", 15)):
         log(f"{size} members in one commit")
         bulk = bulk_group(suite, size, results, "add_large" if kind == "large" else None)
         for _ in range(count):
