@@ -89,6 +89,9 @@ class Fanout:
         if not delivery.seq:
             self._deliver_ephemeral(channel, delivery)
             return
+        if not delivery.frame:
+            self._leave_to_log(channel, delivery.seq)
+            return
         if not channel.pending:
             self._touched.append(channel)
         channel.pending.append(delivery.frame)
@@ -101,6 +104,13 @@ class Fanout:
         for peer in channel.live:
             if peer.id != delivery.exclude and peer.size <= EPHEMERAL_OUTPUT:
                 peer.put(delivery.frame)
+
+    def _leave_to_log(self, channel: _Channel, seq: int) -> None:
+        self._flush_channel(channel)
+        live = list(channel.live)
+        self._fall_back(channel, live)
+        self.hungry += live
+        channel.last = seq
 
     def flush(self) -> None:
         """Puts all pending entries into outputs, each channel's joined to one piece."""
@@ -146,6 +156,9 @@ class Fanout:
     def start(self, peer: Peer, identity: bytes, after: int) -> None:
         """The connection receives the channel from now on: the log after `after`, then live."""
         if identity in peer.channels:
+            replay = peer.replays.get(identity)
+            if replay is not None and replay.newest.until is not None:
+                replay.newest.successor = Replay(after)
             return
         channel = self._channels.get(identity)
         if channel is None:
@@ -164,12 +177,21 @@ class Fanout:
             return
         self._flush_channel(channel)
         replay = peer.replays.get(identity)
-        if replay is not None and replay.position < last:
-            replay.until, replay.last_frame = last, frame
+        if replay is not None and (replay.successor is not None or replay.position < last):
+            replay.newest.until, replay.newest.last_frame = last, frame
             return
         self._remove(peer, identity, channel)
         if frame:
             peer.put(frame)
+
+    def _end(self, peer: Peer, identity: bytes, replay: Replay) -> None:
+        """The part of the log that a removed device may read is out; if it was added again, that follows."""
+        self._remove(peer, identity, self._channels[identity])
+        if replay.last_frame:
+            peer.put(replay.last_frame)
+        if replay.successor is not None:
+            self.start(peer, identity, replay.successor.position)
+            peer.replays[identity] = replay.successor
 
     def drop(self, peer: Peer) -> None:
         """The connection is gone."""
@@ -214,6 +236,8 @@ class Fanout:
     def _replay(self, peer: Peer, log: ChannelLog, replay: Replay) -> None:
         channel = self._channels[log.channel]
         entries = log.entries
+        if entries and entries[0][0] <= replay.position:  # asked for before the device was removed and added again
+            entries = [entry for entry in entries if entry[0] > replay.position]
         if replay.until is not None:
             entries = [entry for entry in entries if entry[0] <= replay.until]
         if entries:
@@ -223,10 +247,8 @@ class Fanout:
         if log.complete:
             replay.position = max(replay.position, replay.asked_at)
         if replay.until is not None:
-            if replay.position >= replay.until or len(entries) < len(log.entries):
-                self._remove(peer, log.channel, channel)
-                if replay.last_frame:
-                    peer.put(replay.last_frame)
+            if replay.position >= replay.until or (log.entries and log.entries[-1][0] > replay.until):
+                self._end(peer, log.channel, replay)
             return
         if not log.complete:
             return

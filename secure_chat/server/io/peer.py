@@ -24,6 +24,13 @@ class Replay(msgspec.Struct, gc=False):
     """Ends after this entry: the device was removed from the channel."""
     last_frame: bytes = b""
     """Sent at that end."""
+    successor: "Replay | None" = None
+    """What follows that end: the device was added again meanwhile."""
+
+    @property
+    def newest(self) -> "Replay":
+        """The last of those that follow each other."""
+        return self.successor.newest if self.successor is not None else self
 
 
 class Peer:

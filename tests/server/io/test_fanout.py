@@ -213,6 +213,38 @@ def test_a_device_removed_while_it_reads_the_log_gets_everything_up_to_there(wor
     assert isinstance(world.received[1][-1], ChannelClosed)
 
 
+def test_a_device_removed_and_added_again_while_it_reads_the_log_gets_both_parts(world: World) -> None:
+    """What lies between is not for it."""
+    peer = world.connect(1)
+    for _ in range(10):
+        world.commit(CHANNEL)
+    world.deliver()
+    world.fanout.start(peer, CHANNEL, 0)
+    world.fanout.stop(peer, CHANNEL, 4, encode_frame(ChannelClosed(CHANNEL, 4)))
+    world.fanout.start(peer, CHANNEL, 7)
+    world.fanout.stop(peer, CHANNEL, 8, encode_frame(ChannelClosed(CHANNEL, 8)))
+    world.fanout.start(peer, CHANNEL, 9)
+    world.settle([peer])
+    world.commit(CHANNEL)
+    world.deliver()
+    world.drain(peer)
+    assert world.sequence(peer) == [1, 2, 3, 4, 8, 10, 11]
+
+
+def test_a_large_entry_is_read_from_the_log(world: World) -> None:
+    """Its delivery has no frame; the ones after it come in order."""
+    peer = world.connect(1)
+    world.fanout.start(peer, CHANNEL, 0)
+    world.settle([peer])
+    for frame in (True, False, True):
+        delivery = world.commit(CHANNEL)
+        if not frame:
+            world.undelivered[-1] = Delivery(CHANNEL, b"", delivery.seq)
+    world.deliver()
+    world.settle([peer])
+    assert world.sequence(peer) == [1, 2, 3]
+
+
 def test_nothing_is_kept_for_channels_without_connections(world: World) -> None:
     """A dropped connection leaves no trace."""
     peer = world.connect(1)
@@ -231,8 +263,8 @@ class FanoutMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.world = World()
         self.peers = [self.world.connect(identity) for identity in (1, 2, 3)]
-        self.after: dict[tuple[int, bytes], int] = {}
-        self.until: dict[tuple[int, bytes], int] = {}
+        self.spans: dict[tuple[int, bytes], list[tuple[int, int | None]]] = {}
+        """For each connection and channel: after which entry it began, and with which it ended."""
         self.jobs: list[tuple[Peer, list[ChannelLog]]] = []
 
     channels = st.sampled_from([CHANNEL, OTHER])
@@ -246,25 +278,38 @@ class FanoutMachine(RuleBasedStateMachine):
     def deliver(self) -> None:
         self.world.deliver()
 
+    @rule(channel=channels)
+    def commit_large(self, channel: bytes) -> None:
+        """Too large to hand out: the delivery only says that there is something."""
+        delivery = self.world.commit(channel)
+        self.world.undelivered[-1] = Delivery(channel, b"", delivery.seq)
+
     @rule(person=people, channel=channels, back=st.integers(0, 5))
     def start(self, person: int, channel: bytes, back: int) -> None:
+        """As the core does it: a device that was removed goes on with the entry that added it again."""
         peer = self.peers[person]
-        if (peer.id, channel) in self.after:
+        spans = self.spans.setdefault((peer.id, channel), [])
+        if spans and spans[-1][1] is None:
             return
-        log = self.world.logs[channel]
-        after = max(0, (log[-1][0] if log else 0) - back)
-        self.after[peer.id, channel] = after
+        if spans:
+            after = self.world.commit(channel).seq - 1
+            self.world.deliver()
+        else:
+            log = self.world.logs[channel]
+            after = max(0, (log[-1][0] if log else 0) - back)
+        spans.append((after, None))
         self.world.fanout.start(peer, channel, after)
 
     @rule(person=people, channel=channels)
     def stop(self, person: int, channel: bytes) -> None:
         """As the core does it: after the delivery of the entry that removes."""
         peer = self.peers[person]
-        if (peer.id, channel) not in self.after or (peer.id, channel) in self.until:
+        spans = self.spans.get((peer.id, channel))
+        if not spans or spans[-1][1] is not None:
             return
         last = self.world.commit(channel).seq
         self.world.deliver()
-        self.until[peer.id, channel] = last
+        spans[-1] = (spans[-1][0], last)
         self.world.fanout.stop(peer, channel, last, encode_frame(ChannelClosed(channel, last)))
 
     @rule(person=people)
@@ -296,18 +341,19 @@ class FanoutMachine(RuleBasedStateMachine):
         for peer in self.peers:
             for channel in (CHANNEL, OTHER):
                 got = self.world.sequence(peer, channel)
-                if (peer.id, channel) not in self.after:
-                    assert not got
-                    continue
+                spans = self.spans.get((peer.id, channel), [])
                 log = self.world.logs[channel]
-                last = self.until.get((peer.id, channel), log[-1][0] if log else 0)
-                assert got == list(range(self.after[peer.id, channel] + 1, last + 1))
+                newest = log[-1][0] if log else 0
+                expected: list[int] = []
+                for after, until in spans:
+                    expected += range(after + 1, (newest if until is None else until) + 1)
+                assert got == expected
                 closed = [
                     message.seq
                     for message in self.world.received[peer.id]
                     if isinstance(message, ChannelClosed) and message.channel == channel
                 ]
-                assert closed == ([last] if (peer.id, channel) in self.until else [])
+                assert closed == [until for _, until in spans if until is not None]
         self.world.tls.close()
 
 
