@@ -48,10 +48,11 @@ def installed(name: str) -> str | None:
 
 
 @contextlib.contextmanager
-def relay(data: Path, settings: Mapping[str, object], profile: Path | None = None) -> Iterator[Server]:
+def relay(data: Path, settings: Mapping[str, object]) -> Iterator[Server]:
     """`secure-chat server` on a data directory; `settings` loosen rates that a benchmark would hit."""
     port = free_port()
-    command = [sys.executable, *_profiled(profile), "-m", "secure_chat", "server", "--data", str(data)]
+    launcher = os.environ.get("BENCH_LAUNCHER", "")
+    command = [sys.executable, *([launcher] if launcher else ["-m", "secure_chat"]), "server", "--data", str(data)]
     command += ["--listen", f"127.0.0.1:{port}", "--log-level", "warning"]
     for key, value in settings.items():
         command += ["--set", f"{key}={value}"]
@@ -62,10 +63,6 @@ def relay(data: Path, settings: Mapping[str, object], profile: Path | None = Non
         from cryptography.hazmat.primitives.hashes import SHA256
 
         yield Server("secure-chat", "relay", port, pid, leaf.fingerprint(SHA256()).hex())
-
-
-def _profiled(profile: Path | None) -> list[str]:
-    return [] if profile is None else [str(profile)]
 
 
 @contextlib.contextmanager

@@ -24,8 +24,8 @@ __all__ = [
 
 _EXPIRED_AT_ONCE = 2_000
 """Entries, and batches of append ids, that one tick lets expire: a few milliseconds of work."""
-_DELETED_AT_ONCE = Usage(20_000, 64 * 1024 * 1024)
-"""Entries and bytes that one flush deletes: some ten milliseconds of work; the rest waits for the next."""
+_DELETED_AT_ONCE = Usage(4_000, 16 * 1024 * 1024)
+"""Entries and bytes that one flush deletes: some six milliseconds of work; the rest waits for the next."""
 
 
 def subscribe(context: Context, connection: Connection, message: Subscribe) -> None:
