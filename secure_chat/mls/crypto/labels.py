@@ -30,6 +30,9 @@ __all__ = [
 CACHED_LABELS = 1024
 """The protocol has about thirty labels; applications export under labels of their own."""
 
+CONSTANT_CONTEXT = 5
+"""Bytes of the longest context that is a constant: empty, "left" and "right"."""
+
 
 @lru_cache(CACHED_LABELS)
 def _label(label: str) -> bytes:
@@ -40,6 +43,12 @@ def _label(label: str) -> bytes:
 def _kdf_prefix(label: str, length: int) -> bytes:
     """KDFLabel (§8) up to its context."""
     return length.to_bytes(2, "big") + _label(label)
+
+
+@lru_cache(CACHED_LABELS)
+def _kdf_label(label: str, context: bytes, length: int) -> bytes:
+    """KDFLabel (§8) with a context that is a constant of the protocol."""
+    return _kdf_prefix(label, length) + encode_opaque(context)
 
 
 def sign_with_label(key: SignaturePrivateKey, label: str, content: bytes) -> bytes:
@@ -62,7 +71,10 @@ def expand_with_label(suite: CipherSuite, secret: bytes, label: str, context: by
     hash_length = suite.hash_length
     if length > 255 * hash_length:
         raise UsageError(f"at most {255 * hash_length} bytes can be derived from one secret")
-    info = _kdf_prefix(label, length) + (encode_opaque(context) if context else b"\0")
+    if len(context) <= CONSTANT_CONTEXT:
+        info = _kdf_label(label, context, length)
+    else:
+        info = _kdf_prefix(label, length) + encode_opaque(context)
     block = hmac.digest(secret, info + b"\x01", suite.hash_name)
     if length == hash_length:
         return Secret(block)
