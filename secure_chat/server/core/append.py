@@ -40,9 +40,9 @@ def append(context: Context, connection: Connection, message: Append) -> None:
         else:
             seq = append_change(context, connection, channel, message)
     except RelayError:
-        if counter > store.last and store.number:
+        if counter > store.last:  # its ciphertext was seen: a store that does not know of it was rolled back
             store.last = counter
-            context.refused_counters[store.number] = store
+            context.refused_counters[store.id] = store
         raise
     if counter > store.last:
         store.last = counter
