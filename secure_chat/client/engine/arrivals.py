@@ -1,0 +1,178 @@
+"""Welcomes, and the moment at which the log reaches a group that this device has entered."""
+
+from collections.abc import Callable
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.joining import group_id_of
+from secure_chat.client.engine.keys import KeyPackages
+from secure_chat.client.engine.policy import ChangeRefused, Roles, acts_as_admin, check_result, roles_of
+from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.events import Invited, SecurityKind
+from secure_chat.client.views import InvitationView, RoomKind
+from secure_chat.mls.errors import MLSError
+from secure_chat.mls.group.group import Group
+from secure_chat.mls.tree.leaf_node import LeafNodeSource
+from secure_chat.wire.messages import Entry, EntryKind
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """Takes this device into groups."""
+
+    def __init__(
+        self,
+        state: State,
+        keys: KeyPackages,
+        directory: Directory,
+        history: History,
+        epochs: Epochs,
+        commits: Commits,
+        decline: Callable[[Room], None],
+    ) -> None:
+        self._state = state
+        self._keys = keys
+        self._directory = directory
+        self._history = history
+        self._epochs = epochs
+        self._commits = commits
+        self._decline = decline
+
+    def welcome(self, entry: Entry) -> Room | None:
+        """A Welcome from the inbox: the group is entered, and begins where the log reaches its entry."""
+        state = self._state
+        if entry.origin is None:
+            return None
+        channel, seq = entry.origin
+        room = state.rooms.get(channel)
+        opener = self._keys.opener(entry.payload)
+        if opener is None:
+            if room is None or room.phase not in (Phase.JOINED, Phase.LEFT):
+                text = "Somebody added this device to a room with keys that it no longer has; it asks to be added anew."
+                self._history.notice_security(SecurityKind.UNDECRYPTABLE, text)
+            return room
+        self._keys.used(opener)
+        try:
+            group = Group.join(entry.payload, opener.bundle, opener.identity, state.authority)
+            roles = roles_of(group.extensions)
+            room = self._accept(room, channel, group, roles)
+        except (MLSError, ChangeRefused) as error:
+            text = f"An invitation was not genuine and was ignored: {error}."
+            self._history.notice_security(SecurityKind.BAD_ENTRY, text)
+            return room
+        if room.next:
+            state.drop_group(room, room.next)
+        room.next, room.next_at = state.adopt_group(room, group), seq
+        room.next_keys_at = opener.stored.created
+        pending = state.pending.get(channel)
+        if pending is not None and pending.kind != PendingKind.COMMIT:
+            state.save_pending(room, None)
+        state.save(room)
+        return room
+
+    def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles) -> Room:
+        """Holds the group to what a room has to be."""
+        state = self._state
+        if group.group_id != group_id_of(channel, roles.generation):
+            raise ChangeRefused("it is another room's")
+        occupants = state.occupants(group)
+        check_result(roles, [occupant.identity for occupant in occupants])
+        if room is None:
+            room = Room(spaces.FORMAT, channel, roles.kind, roles.name)
+        elif roles.kind != room.kind or roles.generation < room.generation:
+            raise ChangeRefused("it is for another kind of room, or an earlier group")
+        elif room.kind == RoomKind.OPEN and roles.name != room.name:
+            raise ChangeRefused("it is for another open room")
+        if room.kind == RoomKind.DIRECT and not {room.peer, state.own_account} <= set(roles.admins):
+            raise ChangeRefused("it is for a conversation with somebody else")
+        return room
+
+    def reach(self, room: Room, entry: Entry | None) -> bool:
+        """The log has come to where the next group begins; False if its founder had no right to begin it."""
+        state = self._state
+        group = state.group(room, room.next)
+        if entry is not None and entry.kind is EntryKind.FOUNDING and not self._may_found(room, group, entry):
+            return False
+        was_in = room.phase in (Phase.JOINED, Phase.OUT) and not room.undecided
+        was_out = room.phase == Phase.OUT
+        refounded = bool(room.group) and roles_of(group.extensions).generation > room.generation
+        entering = room.phase == Phase.ENTERING
+        self._commits.lost(room)
+        self.install(room, room.next_at)
+        self._epochs.fresh_keys(room, room.next_keys_at)
+        if was_in or entering or room.kind == RoomKind.DIRECT:
+            room.phase = Phase.JOINED
+        else:
+            room.phase = Phase.INVITED
+        self._epochs.entered(room, rejoined=was_in)
+        self.returned(room, was_in, was_out, refounded, entry)
+        if room.phase == Phase.INVITED:
+            self._invited(room, entry)
+        return True
+
+    def install(self, room: Room, head: int) -> None:
+        """The next group is the room's group from this entry on."""
+        state = self._state
+        state.drop_group(room, room.group)
+        room.group, room.next, room.next_at = room.next, 0, 0
+        room.head = head
+        room.generation = roles_of(state.group(room).extensions).generation
+        room.attempts = 0
+        room.undecided = False
+        room.out_author = b""
+        state.cancel_timer("ladder", room.channel)
+        state.save(room)
+
+    def returned(self, room: Room, was_in: bool, was_out: bool, refounded: bool, entry: Entry | None) -> None:
+        """Tells what coming back means."""
+        time = 0 if entry is None else entry.time
+        if was_in and refounded:
+            text = "The room was started anew: everybody has fresh keys. Compare the room code if you had verified it."
+            self._history.security(room, SecurityKind.RESTARTED, text, time=time)
+        elif was_out:
+            text = "This device is back in the room; what was sent while it could not follow is missing here."
+            self._history.security(room, SecurityKind.REJOINED, text, time=time)
+
+    def _may_found(self, room: Room, group: Group, entry: Entry) -> bool:
+        """An admin, or either side of a direct conversation; the founder's own path proves who it was."""
+        state = self._state
+        founder = group.member(0)
+        if founder is None or founder.leaf.leaf_node_source is not LeafNodeSource.commit:
+            return False
+        account = state.authority.identify(founder.credential).account_key
+        roles = state.roles(room)
+        if room.kind == RoomKind.DIRECT or roles is None or not room.group:
+            return True
+        return acts_as_admin(roles, state.occupants(state.group(room)), account)
+
+    def _invited(self, room: Room, entry: Entry | None) -> None:
+        state = self._state
+        roster = state.roster(room)
+        assert roster is not None
+        sender = b"" if entry is None else entry.sender
+        room.inviter = next((e.account for e in roster.entries if e.device == sender), b"")
+        room.invited_at = state.now if entry is None else entry.time
+        state.save(room)
+        if self._directory.is_blocked(room.inviter):
+            self._decline(room)
+            return
+        state.emit(Invited(self.invitation(room)))
+
+    def invitation(self, room: Room) -> InvitationView:
+        """What is told of an undecided invitation."""
+        state = self._state
+        people = [state.people[a].handle for a in state.accounts(room) if a != state.own_account]
+        inviter = state.people.get(room.inviter)
+        return InvitationView(
+            room=room.channel.hex(),
+            name=room.name,
+            inviter="" if inviter is None else inviter.handle,
+            trust=self._directory.trust(room.inviter),
+            members=tuple(people),
+            time=room.invited_at,
+        )

@@ -1,0 +1,154 @@
+"""The relay's list of this device's channels, brought in line with the rooms known here."""
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.joining import Joining
+from secure_chat.client.engine.leaving import Leaving
+from secure_chat.client.engine.log import RoomLog
+from secure_chat.client.engine.policy import acts_as_admin
+from secure_chat.client.engine.recovery import lose
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Task
+from secure_chat.client.events import Progress, SecurityKind
+from secure_chat.client.views import RoomKind
+from secure_chat.wire.messages import (
+    Append,
+    Appended,
+    ChannelChange,
+    ChannelInfo,
+    ChannelSummary,
+    EntryKind,
+    GetChannel,
+    LoggedIn,
+)
+
+__all__ = ["Channels"]
+
+LOBBY = "lobby"
+
+
+class Channels:
+    """Channels as the relay lists them."""
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        history: History,
+        joining: Joining,
+        leaving: Leaving,
+        log: RoomLog,
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._history = history
+        self._joining = joining
+        self._leaving = leaving
+        self._log = log
+        self.inbox = b""
+        """The channel where Welcomes arrive."""
+
+    def logged_in(self, answer: LoggedIn) -> list[bytes]:
+        """After login: every channel to subscribe to, the inbox first."""
+        state, profile = self._state, self._state.profile
+        self.inbox = answer.inbox.channel
+        renewed = bool(profile.incarnation) and profile.incarnation != answer.incarnation
+        if profile.incarnation != answer.incarnation:
+            profile.incarnation = answer.incarnation
+            state.save_profile()
+        if renewed:
+            text = "The relay was restored from a backup: what it had received after that is lost there."
+            self._history.notice_security(SecurityKind.NEW_INCARNATION, text)
+        listed = {summary.channel: summary for summary in answer.channels}
+        waiting = sum(max(s.last - max(state.position(s.channel), s.cursor), 0) for s in answer.channels)
+        if waiting > 1_000:
+            state.emit(Progress("catching up", 0, waiting))
+        for summary in answer.channels:
+            self._list(summary)
+        for room in list(state.rooms.values()):
+            found = listed.get(room.channel)
+            if room.phase in (Phase.JOINED, Phase.INVITED) and found is not None:
+                self._compare(room, found)
+            if room.phase == Phase.LEAVING:
+                state.tasks.start(self._leaving.resume(room))
+        if not profile.lobby_entered and LOBBY in self._session.features:
+            state.tasks.start(self._enter_lobby())
+        member = (Phase.NEW, Phase.INVITED, Phase.JOINED, Phase.OUT, Phase.LEAVING)
+        known = [c for c, room in state.rooms.items() if room.phase in member and c not in listed]
+        return [self.inbox, *listed, *known]
+
+    def added(self, summary: ChannelSummary) -> None:
+        """The relay has put this device into a channel; its entries follow."""
+        self._list(summary)
+
+    def closed(self, channel: bytes, seq: int) -> None:
+        """The relay delivers nothing more of a channel; `seq` is the entry that removed this device, or 0."""
+        state = self._state
+        self._session.forget(channel)
+        room = state.rooms.get(channel)
+        if room is None:
+            self._session.check_caught_up()
+            return
+        if room.phase == Phase.LEAVING:
+            self._leaving.finish(room, "you left")
+        elif room.phase == Phase.NEW:
+            room.phase = Phase.LEFT
+            state.show(room)
+        elif room.phase in (Phase.JOINED, Phase.INVITED):
+            # The tree has this device, the relay's list does not: it asks to be added there too.
+            lose(state, room, invited=room.phase == Phase.INVITED)
+        self._session.check_caught_up()
+
+    def repair(self, room: Room) -> None:
+        """An admin takes devices that are no members off the relay's list."""
+        roles = self._state.roles(room)
+        if room.phase != Phase.JOINED or roles is None or room.kind == RoomKind.DIRECT:
+            return
+        if acts_as_admin(roles, self._state.occupants(self._state.group(room)), self._state.own_account):
+            self._state.tasks.start(self._repair(room))
+
+    def _repair(self, room: Room) -> Task[None]:
+        info = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        roster = self._state.roster(room)
+        if roster is None or room.channel in self._state.pending:
+            return
+        leaves = {entry.device for entry in roster.entries}
+        ghosts = tuple(member.device for member in info.devices if member.device not in leaves)
+        if ghosts:
+            change = ChannelChange(remove=ghosts)
+            counter = self._state.next_append()
+            yield from self._session.ask(Append(0, room.channel, counter, EntryKind.MEMBERS, 0, b"", change), Appended)
+
+    def _list(self, summary: ChannelSummary) -> None:
+        state = self._state
+        room = state.rooms.get(summary.channel)
+        if room is None:
+            name = summary.name
+            if summary.peer:
+                person = state.people.get(summary.peer)
+                name = "" if person is None else person.handle
+            room = Room(spaces.FORMAT, summary.channel, summary.kind.value, name, peer=summary.peer)
+            state.save(room)
+        if room.phase == Phase.LEFT:
+            room.phase, room.attempts = Phase.NEW, 0
+            state.advance(room.channel, summary.joined - 1)
+            state.save(room)
+        state.poke(room)
+
+    def _compare(self, room: Room, summary: ChannelSummary) -> None:
+        """Whether the log can still lead from where this device is to where the relay is."""
+        state = self._state
+        behind = room.head < summary.head < summary.first
+        ahead = summary.head < room.head
+        if behind or ahead:
+            text = "Changes of the room are no longer at the relay; this device asks to be added again."
+            self._history.security(room, SecurityKind.GAP, text)
+            lose(state, room, invited=room.phase == Phase.INVITED)
+
+    def _enter_lobby(self) -> Task[None]:
+        profile = self._state.profile
+        yield from self._joining.enter_open(LOBBY)
+        profile.lobby_entered = True
+        self._state.save_profile()

@@ -1,0 +1,428 @@
+"""Commits of this device: wishes gathered, one commit at a time, stored before it is sent, resolved from the log.
+
+The relay's answer decides nothing: only the entry at the next head does. If it is the own append, the pending commit
+is merged; if it is another, the pending one can never be accepted and is discarded, and its wishes go into the next.
+"""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.changes import Draft, Wish
+from secure_chat.client.engine.device import Device
+from secure_chat.client.engine.epochs import DAY, Epochs
+from secure_chat.client.engine.policy import ChangeRefused, encode_revocations, group_extensions
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Promise
+from secure_chat.client.errors import CommandFailed
+from secure_chat.client.events import FailureCode
+from secure_chat.client.views import RoomKind
+from secure_chat.errors import SecureChatError
+from secure_chat.identity.certificate import Revocation, verify_revocation
+from secure_chat.mls.errors import MLSError
+from secure_chat.mls.group.group import Group
+from secure_chat.mls.messages.proposals import GroupContextExtensions, Remove
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
+from secure_chat.wire.messages import (
+    Append,
+    ChannelChange,
+    EntryKind,
+    MemberDevice,
+    ServerMessage,
+    Welcome,
+)
+
+__all__ = ["Commits", "leaving_leaves"]
+
+BATCH_DELAY = 60
+"""Milliseconds for which requests gather before the first in line commits them together."""
+TURN = 700
+"""Milliseconds after which others in line commit what the first has not."""
+LONGEST_TURN = 2_500
+UNRESOLVED = 20_000
+"""Milliseconds without the log's word on a sent commit after which the connection is made anew."""
+RETRY = 30_000
+"""Milliseconds until work that the relay has refused is tried again."""
+MESSAGES_PER_KEYS = 100
+HOUR = 3_600_000
+"""Fresh keys after this many messages, at most hourly."""
+
+_LATER = {ErrorCode.RESERVED, ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.INTERNAL}
+"""Refusals after which the same commit is sent again."""
+_APPEND = msgspec.msgpack.Decoder(Append)
+
+
+@dataclass(slots=True)
+class _Work:
+    """Of one room, in memory."""
+
+    wishes: list[Wish]
+    committing: list[Wish]
+    """What the pending commit contains."""
+    requests: dict[bytes, Wish]
+    """Devices that asked to be added."""
+    due: bool = False
+    """This device's turn to do what any member may."""
+    sent: bool = False
+    """The pending append is on its way on this connection."""
+    keys_not_before: int = 0
+
+
+class Commits:
+    """Makes this device's commits."""
+
+    def __init__(self, state: State, session: Session, device: Device, epochs: Epochs) -> None:
+        self._state = state
+        self._session = session
+        self._device = device
+        self._epochs = epochs
+        self._work: dict[bytes, _Work] = {}
+
+    # -- what is wanted
+
+    def wish(self, room: Room, wish: Wish) -> Promise[None]:
+        """Into the next commit; the promise is kept once a commit with it stands in the log."""
+        self._of(room).wishes.append(wish)
+        self._state.poke(room)
+        return wish.promise
+
+    def request(self, room: Room, wish: Wish) -> None:
+        """A device asks to be added: some member commits all that wait."""
+        self._of(room).requests[wish.request] = wish
+        self._state.poke(room)
+
+    def outcome(self, room: Room) -> Promise[None]:
+        """Of the pending append: kept once the log has it, broken with the refusal."""
+        wish = Wish()
+        if room.channel in self._state.pending:
+            self._of(room).committing.append(wish)
+        else:
+            wish.promise.keep(None)
+        return wish.promise
+
+    def clear_to_send(self, room: Room) -> bool:
+        """Whether an application message may be encrypted now; if not, the commit it waits for is made."""
+        state, work = self._state, self._of(room)
+        if room.channel in state.pending:
+            return False
+        group = state.group(room)
+        if not group.active:
+            return False
+        if group.proposals:
+            # RFC 9420 §12.4: who has proposals commits them before sending anything else.
+            work.due = True
+            self.advance(room)
+            return False
+        if self._keys_due(room, sending=True) and state.now >= work.keys_not_before:
+            work.wishes.append(Wish(refresh=True))
+            self.advance(room)
+            return False
+        return True
+
+    def check_keys(self, room: Room) -> None:
+        """Fresh keys in a room where nothing was sent for a week."""
+        if self._keys_due(room, sending=False) and not any(wish.refresh for wish in self._of(room).wishes):
+            self._of(room).wishes.append(Wish(refresh=True))
+            self._state.poke(room)
+
+    def _keys_due(self, room: Room, *, sending: bool) -> bool:
+        state = self._state
+        if len(state.accounts(room)) < 2:
+            return False
+        if state.now >= room.keys_due:
+            return True
+        if not sending:
+            return False
+        if room.keys_at // DAY != state.now // DAY:
+            return True
+        return room.sent_since_keys >= MESSAGES_PER_KEYS and state.now - room.keys_at >= HOUR
+
+    # -- making and sending
+
+    def advance(self, room: Room) -> None:
+        """Sends the pending commit if it is not on its way, or makes the next one if something is wanted."""
+        state, work = self._state, self._of(room)
+        pending = state.pending.get(room.channel)
+        if pending is not None:
+            self._send(room, pending, work)
+            return
+        if room.phase != Phase.JOINED or not state.is_live(room) or state.has_timer("commit_retry", room.channel):
+            return
+        group = state.group(room)
+        if not group.active:
+            return
+        leaving = leaving_leaves(group)
+        common = bool(leaving or work.requests or self._revoked(room))
+        if work.wishes or (common and work.due):
+            self._commit(room, group, leaving, work)
+        elif common and not state.has_timer("commit", room.channel):
+            state.set_timer("commit", room.channel, state.now + self._turn(room, group, leaving))
+
+    def turn_has_come(self, room: Room) -> None:
+        """Nobody before this device in line has done it."""
+        self._of(room).due = True
+        self._state.poke(room)
+
+    def _turn(self, room: Room, group: Group, leaving: frozenset[int]) -> int:
+        """Milliseconds to wait: the lowest leaf that is online goes first, the others after jitter."""
+        state = self._state
+        roster = state.roster(room)
+        assert roster is not None
+        line = [
+            entry.leaf_index
+            for entry in roster.entries
+            if entry.leaf_index not in leaving and (entry.account in state.online or entry.account == state.own_account)
+        ]
+        place = line.index(group.own_leaf_index) if group.own_leaf_index in line else len(line)
+        if place == 0:
+            return BATCH_DELAY
+        return min(TURN * place + state.jitter(0, TURN), LONGEST_TURN)
+
+    def _commit(self, room: Room, group: Group, leaving: frozenset[int], work: _Work) -> None:
+        state = self._state
+        members = state.occupants(group)
+        committer = next(o for o in members if o.leaf_index == group.own_leaf_index)
+        roles = state.roles(room)
+        assert roles is not None
+        draft = Draft.start(committer, members, roles, leaving - {group.own_leaf_index})
+        chosen: list[Wish] = []
+        wishes, work.wishes, work.due = work.wishes, [], False
+        for revocation in self._revoked(room):
+            draft = draft.with_revocation(revocation)
+        for wish in [*wishes, *work.requests.values()]:
+            if draft.adds and len(draft.adds) + len(wish.add) > MAX_ADDS_PER_COMMIT:
+                if not wish.request:
+                    work.wishes.append(wish)  # the next commit has room for it
+                continue
+            try:
+                later = draft.with_wish(wish)
+            except ChangeRefused as refusal:
+                work.requests.pop(wish.request, None)
+                wish.promise.fail(CommandFailed(FailureCode.NOT_ALLOWED, str(refusal)))
+                continue
+            if later == draft and not wish.refresh:
+                work.requests.pop(wish.request, None)
+                wish.promise.keep(None)  # it is so already
+                continue
+            draft = later
+            chosen.append(wish)
+        if draft.empty:
+            return
+        try:
+            pending = self._make(room, group, draft)
+        except MLSError as error:
+            for wish in chosen:
+                work.requests.pop(wish.request, None)
+                wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"this change is not possible: {error}"))
+            state.set_timer("commit_retry", room.channel, state.now + RETRY)
+            return
+        work.committing = chosen
+        state.save_pending(room, pending)
+        self._send(room, pending, work)
+
+    def _make(self, room: Room, group: Group, draft: Draft) -> Pending:
+        """The commit and everything that goes with it, as one append."""
+        state = self._state
+        current = draft.committer.identity
+        renewed = self._device.certificate.serial > current.serial
+        asked = {leaf: reference for reference, leaf in _own_removes(group)}
+        roles_changed = draft.roles != draft.before
+        made = group.commit(
+            add=[newcomer.package for newcomer in draft.adds],
+            remove=sorted(draft.removes - asked.keys()),
+            proposals=[GroupContextExtensions(group_extensions(draft.roles))] if roles_changed else [],
+            by_reference=list(asked.values()),
+            identity=self._device.leaf(group.suite) if renewed else None,
+            group_info=room.kind == RoomKind.OPEN,
+            now=state.now // 1000,
+            authenticated_data=encode_revocations(draft.revocations),
+        )
+        return self.pending(PendingKind.COMMIT, room, room.head, made.commit, made.welcome, made.group_info, draft)
+
+    def pending(
+        self,
+        kind: PendingKind,
+        room: Room,
+        head: int,
+        payload: bytes,
+        welcome: bytes | None,
+        group_info: bytes | None,
+        draft: Draft | None = None,
+        change: ChannelChange | None = None,
+    ) -> Pending:
+        """An append that moves the head, with its own counter, ready to be stored and sent."""
+        counter = self._state.next_append()
+        added: tuple[bytes, ...] = ()
+        if draft is not None:
+            change = self._channel_change(room, draft)
+            added = tuple(newcomer.identity.device_id for newcomer in draft.adds)
+        elif change is not None:
+            added = tuple(m.device for m in change.add if m.device != self._state.profile.device_id)
+        append = Append(
+            0,
+            room.channel,
+            counter,
+            EntryKind.FOUNDING if kind is PendingKind.FOUNDING else EntryKind.COMMIT,
+            head,
+            payload,
+            change,
+            (Welcome(welcome, added),) if welcome is not None and added else (),
+            group_info if room.kind == RoomKind.OPEN else None,
+        )
+        return Pending(spaces.FORMAT, kind, counter, head, msgspec.msgpack.encode(append))
+
+    def _channel_change(self, room: Room, draft: Draft) -> ChannelChange:
+        """What the relay has to know, in terms of its own rules: only admins remove others or change rights."""
+        admin = draft.by_admin
+        own = self._state.own_account
+        devices = {o.device: o.account for o in draft.members}
+        remove = tuple(d for d in sorted(draft.gone_devices) if admin or devices[d] == own)
+        before, after = draft.before, draft.roles
+        rights = room.kind != RoomKind.DIRECT and admin
+        invite = after.members_may_invite if rights and room.kind == RoomKind.ROOM else None
+        return ChannelChange(
+            add=tuple(MemberDevice(n.identity.device_id, n.identity.account_key) for n in draft.adds),
+            remove=remove,
+            admins=after.admins if rights and after.admins != before.admins else None,
+            members_may_add=invite if after.members_may_invite != before.members_may_invite else None,
+            banned=after.banned if rights and after.banned != before.banned else None,
+        )
+
+    def _send(self, room: Room, pending: Pending, work: _Work) -> None:
+        state = self._state
+        live = state.is_live(room) or (self._session.entered and pending.kind != PendingKind.COMMIT)
+        if work.sent or not live or state.has_timer("commit_retry", room.channel):
+            return
+        work.sent = True
+        state.reset_timer("unresolved", room.channel, state.now + UNRESOLVED)
+        promise = self._session.request(_APPEND.decode(pending.frame))
+        promise.when_settled(lambda: self._answered(room, pending.counter, promise))
+
+    def _answered(self, room: Room, counter: int, promise: Promise[ServerMessage]) -> None:
+        state, work = self._state, self._of(room)
+        pending = state.pending.get(room.channel)
+        if pending is None or pending.counter != counter:
+            return
+        try:
+            promise.result()
+        except RelayError as error:
+            outside = pending.kind != PendingKind.COMMIT
+            if error.code in _LATER:
+                work.sent = False
+                state.set_timer("commit_retry", room.channel, state.now + (error.retry_after or RETRY))
+            elif error.code is not ErrorCode.CONFLICT or outside:
+                self.abandon(room, error)
+            # After a conflict the log tells what came first: until then nothing is decided.
+        except SecureChatError:
+            work.sent = False
+
+    # -- what the log says
+
+    def is_own(self, room: Room, store: bytes, counter: int) -> bool:
+        """Whether an entry is the pending append."""
+        pending = self._state.pending.get(room.channel)
+        return pending is not None and store == self._state.profile.store and counter == pending.counter
+
+    def won(self, room: Room) -> None:
+        """The pending append stands in the log; the caller has merged it."""
+        work = self._of(room)
+        committed, work.committing = work.committing, []
+        self._done(room, work)
+        for wish in committed:
+            work.requests.pop(wish.request, None)
+            wish.promise.keep(None)
+        self._state.poke(room)
+
+    def lost(self, room: Room) -> None:
+        """Another entry took the head: the pending commit, if any, can never be accepted."""
+        work = self._of(room)
+        pending = self._state.pending.get(room.channel)
+        if pending is not None and pending.kind == PendingKind.COMMIT:
+            self._state.group(room).discard_pending()
+            work.wishes = [wish for wish in work.committing if not wish.request] + work.wishes
+            work.committing = []
+            self._done(room, work)
+        self._state.poke(room)
+
+    def abandon(self, room: Room, error: SecureChatError) -> None:
+        """A definite refusal: the append is not and will not be in the log."""
+        state, work = self._state, self._of(room)
+        pending = state.pending.get(room.channel)
+        failed, work.committing = work.committing, []
+        if pending is not None:
+            if pending.kind == PendingKind.COMMIT:
+                state.group(room).discard_pending()
+            elif room.next:
+                state.drop_group(room, room.next)
+                room.next = room.next_at = 0
+                state.save(room)
+        self._done(room, work)
+        work.keys_not_before = state.now + RETRY
+        state.set_timer("commit_retry", room.channel, state.now + 1_000)
+        for wish in failed:
+            work.requests.pop(wish.request, None)
+            wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"the relay refused the change: {error}"))
+        state.poke(room)
+
+    def forget(self, room: Room, reason: str) -> None:
+        """The room is no longer this device's: nothing of what was wanted will happen."""
+        work = self._work.pop(room.channel, None)
+        self._state.save_pending(room, None)
+        for purpose in ("commit", "commit_retry", "unresolved"):
+            self._state.cancel_timer(purpose, room.channel)
+        if work is not None:
+            for wish in [*work.committing, *work.wishes]:
+                wish.promise.fail(CommandFailed(FailureCode.NOT_ALLOWED, reason))
+
+    def disconnected(self) -> None:
+        """What is on its way has an unknown outcome; what was not sent yet fails."""
+        for work in self._work.values():
+            work.sent = False
+            work.due = False
+            work.requests.clear()
+            waiting, work.wishes = work.wishes, []
+            for wish in waiting:
+                wish.promise.fail(CommandFailed(FailureCode.OFFLINE, "the connection was lost: nothing was changed"))
+
+    def _done(self, room: Room, work: _Work) -> None:
+        work.sent = False
+        self._state.save_pending(room, None)
+        self._state.cancel_timer("unresolved", room.channel)
+        self._state.cancel_timer("commit_retry", room.channel)
+
+    def _revoked(self, room: Room) -> list[Revocation]:
+        """Revocations of members that have withdrawn devices with a leaf here."""
+        state = self._state
+        roster = state.roster(room)
+        if roster is None:
+            return []
+        accounts = {
+            entry.account
+            for entry in roster.entries
+            if (person := state.people.get(entry.account)) is not None and entry.serial < person.minimum_serial
+        }
+        return [verify_revocation(state.people[account].revocation) for account in sorted(accounts)]
+
+    def _of(self, room: Room) -> _Work:
+        work = self._work.get(room.channel)
+        if work is None:
+            work = self._work[room.channel] = _Work([], [], {})
+        return work
+
+
+def leaving_leaves(group: Group) -> frozenset[int]:
+    """The leaves whose holders have proposed their own Remove in this epoch."""
+    return frozenset(leaf for _, leaf in _own_removes(group))
+
+
+def _own_removes(group: Group) -> list[tuple[bytes, int]]:
+    """Reference and leaf of each proposal by which a member asks for its own removal."""
+    return [
+        (p.reference, p.proposal.removed)
+        for p in group.proposals
+        if isinstance(p.proposal, Remove) and p.sender is not None and p.sender.leaf_index == p.proposal.removed
+    ]

@@ -1,0 +1,241 @@
+"""What the relay could hide, found end to end: each device's counter and hash chain, and the room at each epoch.
+
+Every envelope carries its device's counter and the hash of the envelope before. A counter that jumps is a gap, a hash
+that doesn't fit is a broken chain. Every epoch's authenticator is kept for a while and compared with what others say
+in direct messages, so that a split room is noticed by ordinary chatting.
+"""
+
+import hashlib
+import hmac
+from enum import Enum
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.content import (
+    CHAIN_LENGTH,
+    HASH_LENGTH,
+    MAX_CODES,
+    Envelope,
+    Progress,
+    RoomState,
+    hash_envelope,
+)
+from secure_chat.client.engine.content import MAX_MISSING as TOLD_MISSING
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.spaces import Chain, Claim, Phase, Room, RoomCode
+from secure_chat.client.engine.state import State
+from secure_chat.client.events import SecurityKind
+from secure_chat.client.views import RoomKind
+from secure_chat.identity.credential import Identity
+
+__all__ = ["Integrity", "Verdict", "chain_name"]
+
+KEPT_CODES = 100
+"""Epochs whose code can be compared: a member that lags behind raises no false alarm."""
+MAX_MISSING = 64
+"""Ranges remembered for one device: what is older stays a gap for good."""
+MAX_CLAIMS = 64
+"""Statements about epochs that this device has not reached."""
+
+
+class Verdict(Enum):
+    """Where an envelope stands in its device's chain."""
+
+    NEXT = "next"
+    """The next one, or one after a gap."""
+    LATE = "late"
+    """Fills a gap."""
+    REPEATED = "repeated"
+    """Its counter has been taken in before."""
+
+
+def chain_name(device_key: bytes) -> bytes:
+    """What names a device's chain: a device that comes back with a fresh key starts a new one."""
+    return device_key[:CHAIN_LENGTH]
+
+
+class Integrity:
+    """Chains and room codes."""
+
+    def __init__(self, state: State, history: History) -> None:
+        self._state = state
+        self._history = history
+        self._chains: dict[tuple[bytes, bytes], Chain] = {}
+
+    # -- chains
+
+    def expect(self, room: Room, identity: Identity) -> None:
+        """Somebody's leaf is new, and this device saw it come: the chain starts at one."""
+        if self._chain(room, identity) is None:
+            chain = Chain(spaces.FORMAT, 0, bytes(HASH_LENGTH), account=identity.account_key, handle=identity.handle)
+            self._save(room, identity, chain)
+
+    def take(self, room: Room, sender: Identity, envelope: Envelope, encoded: bytes, time: int) -> Verdict:
+        """Places an envelope in its chain; gaps and breaks become lines."""
+        chain = self._chain(room, sender)
+        digest = hash_envelope(encoded)
+        if chain is None:
+            # Was there before this device came in: what came before is not for it.
+            last = envelope.counter
+            chain = Chain(spaces.FORMAT, last, digest, account=sender.account_key, handle=sender.handle)
+            self._save(room, sender, chain)
+            return Verdict.NEXT
+        if envelope.counter <= chain.last:
+            return self._late(room, sender, chain, envelope, digest)
+        if envelope.counter > chain.last + 1:
+            self._gap(room, sender, chain, envelope.counter, time)
+        elif chain.hash and not hmac.compare_digest(envelope.previous, chain.hash):
+            self._broken(room, sender)
+        chain.last, chain.hash = envelope.counter, digest
+        self._save(room, sender, chain)
+        return Verdict.NEXT
+
+    def _gap(self, room: Room, sender: Identity, chain: Chain, counter: int, time: int) -> None:
+        first, last = chain.last + 1, counter - 1
+        text = _gap_text(last - first + 1, sender.handle)
+        chain.lines.append(self._history.gap(room, sender.handle, sender.account_key, text, time))
+        chain.missing.append((first, last))
+        if len(chain.missing) > MAX_MISSING:
+            del chain.missing[0], chain.lines[0]
+
+    def _late(self, room: Room, sender: Identity, chain: Chain, envelope: Envelope, digest: bytes) -> Verdict:
+        counter = envelope.counter
+        for index, (first, last) in enumerate(chain.missing):
+            if not first <= counter <= last:
+                continue
+            line = chain.lines[index]
+            rest = [part for part in ((first, counter - 1), (counter + 1, last)) if part[0] <= part[1]]
+            chain.missing[index : index + 1] = rest
+            chain.lines[index : index + 1] = [line] * len(rest)
+            left = sum(b - a + 1 for (a, b), name in zip(chain.missing, chain.lines, strict=True) if name == line)
+            text = (
+                _gap_text(left, sender.handle) if left else f"Messages of {sender.handle} came late and out of order."
+            )
+            self._history.rewrite(line, text)
+            self._save(room, sender, chain)
+            return Verdict.LATE
+        if counter == chain.last and chain.hash and not hmac.compare_digest(digest, chain.hash):
+            self._broken(room, sender)
+        return Verdict.REPEATED
+
+    def _broken(self, room: Room, sender: Identity) -> None:
+        what = "the order was altered, or the device forked"
+        text = f"A message of {sender.handle} does not continue the one before: {what}."
+        self._history.security(room, SecurityKind.CHAIN_BROKEN, text, handle=sender.handle)
+
+    def progress(self, room: Room, *, read: bool) -> tuple[Progress, ...]:
+        """How far others' chains have been taken in, where that is more than was told."""
+        told: list[Progress] = []
+        for name, value in list(self._state.reader.scan(spaces.CHAINS + room.channel.hex())):
+            chain = self._chains.get((room.channel, name)) or spaces.decode(Chain, value)
+            missing = tuple(chain.missing[:TOLD_MISSING])
+            delivered = chain.missing[TOLD_MISSING][0] - 1 if len(chain.missing) > TOLD_MISSING else chain.last
+            seen = delivered if read else chain.read
+            if delivered > chain.receipted or seen > chain.read:
+                told.append(Progress(name, delivered, seen, missing))
+                chain.receipted, chain.read = delivered, seen
+                self._chains[room.channel, name] = chain
+                self._state.put(spaces.CHAINS + room.channel.hex(), name, chain)
+        return tuple(told)
+
+    def forget(self, room: Room) -> None:
+        """The room was left: its chains begin anew when it is entered again."""
+        for key in [key for key in self._chains if key[0] == room.channel]:
+            del self._chains[key]
+        self._state.delete(spaces.CHAINS + room.channel.hex(), None)
+
+    def _chain(self, room: Room, identity: Identity) -> Chain | None:
+        name = chain_name(identity.device_key)
+        chain = self._chains.get((room.channel, name))
+        if chain is None:
+            row = self._state.reader.get(spaces.CHAINS + room.channel.hex(), name)
+            if row is not None:
+                chain = self._chains[room.channel, name] = spaces.decode(Chain, row)
+        return chain
+
+    def _save(self, room: Room, identity: Identity, chain: Chain) -> None:
+        name = chain_name(identity.device_key)
+        self._chains[room.channel, name] = chain
+        self._state.put(spaces.CHAINS + room.channel.hex(), name, chain)
+
+    # -- room codes
+
+    def record_epoch(self, room: Room) -> None:
+        """A new epoch: its authenticator is kept, and compared with what others have said about it."""
+        group = self._state.group(room)
+        key = _code_key(room.generation, group.epoch)
+        space = spaces.CODES + room.channel.hex()
+        self._state.put(space, key, RoomCode(spaces.FORMAT, group.epoch_authenticator))
+        if group.epoch >= KEPT_CODES:
+            self._state.delete(space, _code_key(room.generation, group.epoch - KEPT_CODES))
+        digest = epoch_digest(group.epoch_authenticator)
+        waiting: list[Claim] = []
+        for claim in room.claims:
+            if (claim.generation, claim.epoch) == (room.generation, group.epoch):
+                self._compare(room, claim, digest)
+            elif (claim.generation, claim.epoch) > (room.generation, group.epoch):
+                waiting.append(claim)
+        room.claims = waiting
+
+    def code(self, room: Room, epoch: int) -> bytes | None:
+        """The authenticator of a current or recent epoch."""
+        row = self._state.reader.get(spaces.CODES + room.channel.hex(), _code_key(room.generation, epoch))
+        return None if row is None else spaces.decode(RoomCode, row).authenticator
+
+    def shared_states(self, peer: bytes) -> tuple[RoomState, ...]:
+        """What to tell a person in a direct message: the rooms that both are in, the busiest first."""
+        rooms = [
+            room
+            for room in self._state.rooms.values()
+            if room.phase == Phase.JOINED and room.kind != RoomKind.DIRECT and peer in self._state.accounts(room)
+        ]
+        rooms.sort(key=lambda room: (-room.last_time, room.channel))
+        states: list[RoomState] = []
+        for room in rooms[:MAX_CODES]:
+            roster = self._state.roster(room)
+            authenticator = None if roster is None else self.code(room, roster.epoch)
+            if roster is not None and authenticator is not None:
+                states.append(RoomState(room.channel, room.generation, roster.epoch, epoch_digest(authenticator)))
+        return tuple(states)
+
+    def hear(self, sender: Identity, states: tuple[RoomState, ...]) -> None:
+        """What a person says of shared rooms: another digest for the same epoch means that the room is split."""
+        for state in states:
+            room = self._state.rooms.get(state.channel)
+            if room is None or room.kind == RoomKind.DIRECT or room.phase not in (Phase.JOINED, Phase.OUT):
+                continue
+            roster = self._state.roster(room)
+            if roster is None:
+                continue
+            claim = Claim(sender.account_key, state.generation, state.epoch, state.digest)
+            if (claim.generation, claim.epoch) > (room.generation, roster.epoch):
+                room.claims = [*room.claims, claim][-MAX_CLAIMS:]
+                self._state.save(room)
+            elif claim.generation == room.generation:
+                authenticator = self.code(room, claim.epoch)
+                if authenticator is not None:
+                    self._compare(room, claim, epoch_digest(authenticator))
+
+    def _compare(self, room: Room, claim: Claim, digest: bytes) -> None:
+        if hmac.compare_digest(claim.digest, digest):
+            return
+        person = self._state.people.get(claim.account)
+        handle = "somebody" if person is None else person.handle
+        text = (
+            f"{handle} is not in the same room as you although it has the same name: the room was split, and what "
+            f"you write here may not reach {handle}. Compare the room code, and let an admin restart the room."
+        )
+        self._history.security(room, SecurityKind.ROOM_SPLIT, text, handle=handle)
+
+
+def epoch_digest(authenticator: bytes) -> bytes:
+    """What direct messages say of an epoch."""
+    return hashlib.sha256(b"secure-chat 1 epoch\x00" + authenticator).digest()[:HASH_LENGTH]
+
+
+def _code_key(generation: int, epoch: int) -> bytes:
+    return spaces.order_key(generation) + spaces.order_key(epoch)
+
+
+def _gap_text(count: int, handle: str) -> str:
+    what = "1 message" if count == 1 else f"{count} messages"
+    return f"{what} of {handle} {'is' if count == 1 else 'are'} missing here."

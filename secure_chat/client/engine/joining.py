@@ -1,0 +1,487 @@
+"""Ways into a room: founding it, asking to be let in, the external commit, a Welcome; and the same ways back.
+
+    found      the channel has no group yet, or an admin starts the group anew (generation + 1)
+    request    a signed request in the log, which any member answers with a commit and a Welcome
+    external   in open rooms, when nobody has answered: RFC 9420 §12.4.3.2
+
+A device that can no longer follow a room climbs the same ladder: it asks; if nobody answers, it enters an open room by
+itself, or (an admin, either side of a direct conversation) founds the group anew; else it asks again, ever more slowly.
+"""
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.changes import Newcomer, Wish
+from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.device import DEFAULT_SUITE, SUITE_CLASSICAL, SUITE_HYBRID, Device
+from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.keys import KeyPackages
+from secure_chat.client.engine.policy import (
+    ChangeRefused,
+    Roles,
+    acts_as_admin,
+    check_result,
+    group_extensions,
+    roles_of,
+)
+from secure_chat.client.engine.requests import RequestError, check_package, make_request, read_request
+from secure_chat.client.engine.session import OFFLINE_TEXT, Session
+from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Promise, Task, wait
+from secure_chat.client.errors import CommandFailed
+from secure_chat.client.events import FailureCode, SecurityKind
+from secure_chat.client.views import RoomKind
+from secure_chat.errors import SecureChatError
+from secure_chat.identity.credential import Identity
+from secure_chat.mls.credential.extensions import find_extension
+from secure_chat.mls.crypto.suite import SUITES
+from secure_chat.mls.errors import MLSError
+from secure_chat.mls.group.group import Group
+from secure_chat.mls.messages.envelope import MLSMessage
+from secure_chat.mls.messages.key_package import KeyPackage
+from secure_chat.mls.messages.welcome import GroupInfo
+from secure_chat.mls.registry import ExtensionType
+from secure_chat.mls.tree.ratchet_tree import RatchetTree
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.messages import (
+    Append,
+    Appended,
+    ChannelChange,
+    ChannelInfo,
+    ChannelKind,
+    ChannelSummary,
+    ClaimKeyPackages,
+    CreateChannel,
+    Entry,
+    EntryKind,
+    GetChannel,
+    GetGroupInfo,
+    GroupInfoResult,
+    MemberDevice,
+    Ok,
+    Subscribe,
+)
+from secure_chat.wire.messages import (
+    KeyPackages as ClaimedPackages,
+)
+
+__all__ = ["Joining", "group_id_of"]
+
+EXTERNAL_AFTER = 3_000
+"""Milliseconds without an answer to a request after which an open room is entered by an external commit."""
+REFOUND_AFTER = 8_000
+"""Milliseconds after which who may founds the group anew; jitter keeps two from doing it at once."""
+WELCOME_WAIT = 10_000
+"""Milliseconds that a Welcome may lag behind the entry that it belongs to."""
+FIRST_PAUSE = 30_000
+LONGEST_PAUSE = 600_000
+"""Milliseconds between requests that nobody answers."""
+
+
+def group_id_of(channel: bytes, generation: int) -> bytes:
+    """The MLS group id of a room's group: bound to its channel and founding."""
+    return channel + generation.to_bytes(8, "big")
+
+
+class Joining:
+    """Climbs the ladder for every room that this device wants to be in and is not."""
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        device: Device,
+        keys: KeyPackages,
+        directory: Directory,
+        history: History,
+        commits: Commits,
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._device = device
+        self._keys = keys
+        self._directory = directory
+        self._history = history
+        self._commits = commits
+        self._climbing: set[bytes] = set()
+        self._waiting: dict[bytes, list[Promise[None]]] = {}
+
+    # -- what users ask for
+
+    def enter_open(self, name: str) -> Task[Room]:
+        """Enters an open room, making it if there is none; done when this device is in."""
+        info = yield from self._session.ask(CreateChannel(0, ChannelKind.OPEN, name), ChannelInfo)
+        room = self._room_of(info.summary, name)
+        yield from self._begin(room, info)
+        yield from self._entered(room)
+        return room
+
+    def create_closed(self, name: str, suite: int, members_may_invite: bool) -> Task[Room]:
+        """Makes a closed room with nobody else in it."""
+        info = yield from self._session.ask(CreateChannel(0, ChannelKind.ROOM), ChannelInfo)
+        room = self._room_of(info.summary, name)
+        room.suite, room.invite_policy = suite, members_may_invite
+        yield from self._begin(room, info)
+        yield from self._entered(room)
+        return room
+
+    def start_direct(self, handle: str) -> Task[Room]:
+        """The direct conversation with a person; messages may be queued in it at once."""
+        person = yield from self._directory.find(handle)
+        if person.account == self._state.own_account:
+            raise CommandFailed(FailureCode.INVALID, "that is you")
+        for room in self._state.rooms.values():
+            if room.kind == RoomKind.DIRECT and room.peer == person.account and room.phase != Phase.LEFT:
+                return room
+        info = yield from self._session.ask(CreateChannel(0, ChannelKind.DIRECT, peer=person.account), ChannelInfo)
+        room = self._room_of(info.summary, handle)
+        room.peer = person.account
+        yield from self._begin(room, info)
+        return room
+
+    def claim(self, room_suite: int, accounts: list[bytes]) -> Task[tuple[Newcomer, ...]]:
+        """A key package of every device of these accounts, checked: the relay can pass off nobody else's."""
+        state = self._state
+        newcomers: list[Newcomer] = []
+        answer = yield from self._session.ask(
+            ClaimKeyPackages(0, room_suite, tuple(dict.fromkeys(accounts))), ClaimedPackages
+        )
+        for claimed in answer.packages:
+            person = state.people.get(claimed.account)
+            handle = "somebody" if person is None else person.handle
+            try:
+                package = KeyPackage.from_message(claimed.package)
+                newcomer = check_package(package, state.authority, SUITES[room_suite])
+                if claimed.account not in accounts or newcomer.identity.account_key != claimed.account:
+                    raise ChangeRefused("it is another account's")
+                if newcomer.identity.device_id != claimed.device:
+                    raise ChangeRefused("it is another device's")
+                lifetime = package.leaf_node.lifetime
+                if lifetime is None or not lifetime.not_before <= state.now // 1000 <= lifetime.not_after:
+                    continue
+            except (MLSError, ChangeRefused) as error:
+                text = f"The relay handed out a key package for {handle} that is not genuine: {error}."
+                self._history.notice_security(SecurityKind.KEY_PACKAGE, text, handle=handle)
+                continue
+            if person is not None and newcomer.identity.serial < person.minimum_serial:
+                continue
+            if newcomer.identity.device_id != state.profile.device_id:
+                self._directory.observe(newcomer.identity)
+                newcomers.append(newcomer)
+        return tuple(newcomers)
+
+    def refound(self, room: Room, without: set[bytes], suite: int | None) -> Task[None]:
+        """Starts the group anew with everybody but these accounts."""
+        answer = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        yield from self._found(room, answer, without, suite or room.suite or DEFAULT_SUITE)
+
+    # -- the ladder
+
+    def advance(self, room: Room) -> None:
+        """Takes the next step where one is due."""
+        state = self._state
+        if room.phase == Phase.JOINED:
+            for promise in self._waiting.pop(room.channel, ()):
+                promise.keep(None)
+            return
+        if room.phase not in (Phase.ENTERING, Phase.OUT, Phase.NEW) or not self._session.entered:
+            return
+        if room.channel in self._climbing or room.channel in state.pending or room.next:
+            return
+        if state.has_timer("ladder", room.channel):
+            return
+        if room.phase == Phase.NEW and not room.attempts:
+            room.attempts = 1
+            state.set_timer("ladder", room.channel, state.now + WELCOME_WAIT)
+            return
+        if room.phase == Phase.OUT and not room.attempts:
+            room.attempts = 1
+            state.save(room)
+            state.set_timer("ladder", room.channel, state.now + state.jitter(0, 1_000))
+            return
+        self._climb(room)
+
+    def hurry(self, account: bytes) -> None:
+        """Somebody has come online who could answer a request."""
+        state = self._state
+        for room in state.rooms.values():
+            if room.phase in (Phase.OUT, Phase.ENTERING) and account in state.accounts(room) and room.attempts > 2:
+                room.attempts = 1
+                state.reset_timer("ladder", room.channel, state.now + state.jitter(500, 2_000))
+
+    def disconnected(self) -> None:
+        """Whoever waits to be let in is told; the wish itself stays."""
+        waiting = [promise for promises in self._waiting.values() for promise in promises]
+        self._waiting.clear()
+        for promise in waiting:
+            promise.fail(CommandFailed(FailureCode.OFFLINE, OFFLINE_TEXT))
+
+    def give_up(self, room: Room, reason: str) -> None:
+        """This device will not get in: the relay refuses for good."""
+        room.phase = Phase.LEFT
+        self._state.save(room)
+        self._state.show(room)
+        self._state.cancel_timer("ladder", room.channel)
+        for promise in self._waiting.pop(room.channel, ()):
+            promise.fail(CommandFailed(FailureCode.REFUSED, reason))
+
+    def _climb(self, room: Room) -> None:
+        self._climbing.add(room.channel)
+        self._state.tasks.start(self._step(room), lambda promise: self._stepped(room, promise))
+
+    def _stepped(self, room: Room, promise: Promise[None]) -> None:
+        self._climbing.discard(room.channel)
+        state = self._state
+        try:
+            promise.result()
+        except RelayError as error:
+            if error.code in (ErrorCode.FORBIDDEN, ErrorCode.NOT_FOUND) and room.phase != Phase.OUT:
+                self.give_up(room, f"the relay refused: {error}")
+            else:
+                state.set_timer("ladder", room.channel, state.now + (error.retry_after or FIRST_PAUSE))
+        except CommandFailed:
+            pass  # offline: the next connection goes on
+        except SecureChatError:
+            state.set_timer("ladder", room.channel, state.now + state.jitter(1_000, 3_000))
+        state.poke(room)
+
+    def _step(self, room: Room) -> Task[None]:
+        state = self._state
+        info = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        if room.channel in state.pending or room.next or room.phase in (Phase.JOINED, Phase.LEFT):
+            return
+        if not info.summary.generation:
+            yield from self._found(room, info, set(), room.suite or DEFAULT_SUITE)
+            return
+        attempt = room.attempts
+        room.attempts += 1
+        state.save(room)
+        opened = room.kind == RoomKind.OPEN
+        may_found = self._may_refound(room)
+        if opened and attempt % 2 == 0 and attempt < 8:
+            state.set_timer("ladder", room.channel, state.now + state.jitter(2_000, 6_000))
+            yield from self._enter_externally(room)
+        elif may_found and attempt >= (8 if opened else 2):
+            state.set_timer("ladder", room.channel, state.now + state.jitter(REFOUND_AFTER, 2 * REFOUND_AFTER))
+            without = {room.out_author} - {state.own_account} if room.kind != RoomKind.DIRECT else set[bytes]()
+            yield from self._found(room, info, without, room.suite or DEFAULT_SUITE)
+        else:
+            state.set_timer("ladder", room.channel, state.now + self._pause(attempt, opened, may_found))
+            yield from self._request(room, info)
+
+    def _pause(self, attempt: int, opened: bool, may_found: bool) -> int:
+        if opened and attempt < 8:
+            return EXTERNAL_AFTER
+        if may_found:
+            return self._state.jitter(REFOUND_AFTER, 2 * REFOUND_AFTER)
+        pause = min(FIRST_PAUSE * 2 ** min(max(attempt - 1, 0), 8), LONGEST_PAUSE)
+        return self._state.jitter(pause // 2, pause)
+
+    def _may_refound(self, room: Room) -> bool:
+        state = self._state
+        if room.kind == RoomKind.DIRECT:
+            return True
+        roles, roster = state.roles(room), state.roster(room)
+        if roles is None or roster is None or not room.group:
+            return False
+        return acts_as_admin(roles, state.occupants(state.group(room)), state.own_account)
+
+    # -- steps
+
+    def _begin(self, room: Room, info: ChannelInfo) -> Task[None]:
+        """A channel to be in: subscribed if the relay lists the device, then the ladder."""
+        state = self._state
+        if room.phase in (Phase.JOINED, Phase.OUT):
+            return
+        room.phase = Phase.ENTERING
+        room.attempts = 1
+        state.cancel_timer("ladder", room.channel)
+        room.listed = {member.device for member in info.devices}
+        state.save(room)
+        state.show(room)
+        if state.profile.device_id in room.listed and room.channel not in state.live:
+            yield from self._session.ask(Subscribe(0, ((room.channel, state.position(room.channel)),)), Ok)
+        state.poke(room)
+
+    def _entered(self, room: Room) -> Task[None]:
+        if room.phase == Phase.JOINED:
+            return
+        promise: Promise[None] = Promise()
+        self._waiting.setdefault(room.channel, []).append(promise)
+        yield from wait(promise)
+
+    def _room_of(self, summary: ChannelSummary, name: str) -> Room:
+        room = self._state.rooms.get(summary.channel)
+        if room is None:
+            room = Room(spaces.FORMAT, summary.channel, summary.kind.value, summary.name or name, peer=summary.peer)
+            self._state.save(room)
+        return room
+
+    def _found(self, room: Room, info: ChannelInfo, without: set[bytes], suite: int) -> Task[None]:
+        """A new group in the channel, with everybody whose key packages can be had."""
+        state = self._state
+        own = state.own_account
+        roles = state.roles(room)
+        accounts = [account for account in state.accounts(room) if account not in without]
+        if room.kind == RoomKind.DIRECT:
+            accounts = [room.peer]
+        elif roles is not None:
+            accounts = [account for account in accounts if account not in roles.banned]
+        newcomers = yield from self.claim(suite, [own, *accounts])
+        if room.kind == RoomKind.DIRECT and not any(n.identity.account_key == room.peer for n in newcomers):
+            raise CommandFailed(FailureCode.REFUSED, f"{room.name} has no device that could be written to")
+        if room.channel in state.pending or room.next:
+            return
+        generation = info.summary.generation + 1
+        founding = Roles(
+            version=1,
+            kind=room.kind,
+            generation=generation,
+            name="" if room.kind == RoomKind.DIRECT else room.name,
+            admins=self._admins(room, roles, newcomers, without),
+            members_may_invite=room.invite_policy if roles is None else roles.members_may_invite,
+            banned=() if roles is None else roles.banned,
+        )
+        group = Group.create(
+            SUITES[suite],
+            group_id_of(room.channel, generation),
+            self._device.leaf(SUITES[suite]),
+            self._device.lifetime(),
+            state.authority,
+            group_extensions(founding),
+        )
+        made = group.commit(
+            add=[newcomer.package for newcomer in newcomers],
+            group_info=room.kind == RoomKind.OPEN,
+            now=state.now // 1000,
+        )
+        room.next, room.next_at = state.adopt_group(room, group), 0
+        change = self._founding_change(room, info, founding, newcomers)
+        payload = group.group_id
+        pending = self._commits.pending(
+            PendingKind.FOUNDING, room, info.summary.head, payload, made.welcome, made.group_info, change=change
+        )
+        state.save_pending(room, pending)
+        state.save(room)
+        state.poke(room)
+
+    def _admins(
+        self, room: Room, roles: Roles | None, newcomers: tuple[Newcomer, ...], without: set[bytes]
+    ) -> tuple[bytes, ...]:
+        own = self._state.own_account
+        if room.kind == RoomKind.DIRECT:
+            return tuple(sorted((own, room.peer)))
+        if roles is None:
+            return (own,)
+        present = {newcomer.identity.account_key for newcomer in newcomers} | {own}
+        kept = tuple(account for account in roles.admins if account in present and account not in without)
+        return kept if own in kept else (*kept, own)
+
+    def _founding_change(
+        self, room: Room, info: ChannelInfo, roles: Roles, newcomers: tuple[Newcomer, ...]
+    ) -> ChannelChange:
+        state = self._state
+        own = MemberDevice(state.profile.device_id, state.own_account)
+        inside = {own.device, *(newcomer.identity.device_id for newcomer in newcomers)}
+        admin = room.kind != RoomKind.DIRECT and state.own_account in info.admins
+        closed = room.kind == RoomKind.ROOM
+        return ChannelChange(
+            add=(own, *(MemberDevice(n.identity.device_id, n.identity.account_key) for n in newcomers)),
+            remove=tuple(member.device for member in info.devices if member.device not in inside) if admin else (),
+            admins=roles.admins if admin and roles.admins != info.admins else None,
+            members_may_add=(
+                roles.members_may_invite
+                if admin and closed and roles.members_may_invite != info.members_may_add
+                else None
+            ),
+        )
+
+    def _request(self, room: Room, info: ChannelInfo) -> Task[None]:
+        """Posts a signed request with fresh key packages."""
+        state = self._state
+        self._renew_above_old_leaf(room)
+        suites = (room.suite,) if room.suite and room.group else (SUITE_CLASSICAL, SUITE_HYBRID)
+        packages = tuple(self._keys.make(suite).key_package.message() for suite in suites)
+        payload = make_request(self._device.key, room.channel, info.summary.generation, state.now, packages)
+        append = Append(0, room.channel, state.next_append(), EntryKind.REQUEST, 0, payload)
+        yield from self._session.ask(append, Appended)
+
+    def _renew_above_old_leaf(self, room: Room) -> None:
+        """A rejoin needs a serial above that of the leaf it replaces; a repeated request above the last one's."""
+        state = self._state
+        roster = state.roster(room)
+        old = [entry.serial for entry in roster.entries if entry.device == state.profile.device_id] if roster else []
+        if (old and max(old) >= self._device.certificate.serial) or room.attempts > 2:
+            self._device.renew(fresh_key=True)
+
+    def _enter_externally(self, room: Room) -> Task[None]:
+        """RFC 9420 §12.4.3.2, with the GroupInfo that the last committer left at the relay."""
+        state = self._state
+        answer = yield from self._session.ask(GetGroupInfo(0, room.channel), GroupInfoResult)
+        if room.channel in state.pending or room.next or room.phase == Phase.JOINED:
+            return
+        body = MLSMessage.decode(answer.payload).body
+        if not isinstance(body, GroupInfo):
+            raise RequestError("the relay's GroupInfo is none")
+        context = body.group_context
+        roles = roles_of(context.extensions)
+        if (roles.kind, roles.name) != (RoomKind.OPEN, room.name) or context.group_id != group_id_of(
+            room.channel, roles.generation
+        ):
+            raise RequestError("the relay's GroupInfo is another room's")
+        suite = SUITES.get(context.cipher_suite)
+        data = find_extension(body.extensions, ExtensionType.ratchet_tree)
+        if suite is None or data is None:
+            raise RequestError("the relay's GroupInfo can't be used")
+        others: list[Identity] = []
+        old: int | None = None
+        for index, leaf in RatchetTree.decode(suite, data).leaves():
+            identity = state.authority.identify(leaf.credential)
+            if (identity.account_key, identity.device_id) == (state.own_account, state.profile.device_id):
+                old = index
+                if identity.serial >= self._device.certificate.serial:
+                    self._device.renew(fresh_key=True)
+            else:
+                others.append(identity)
+        leaf_identity = self._device.leaf(suite)
+        check_result(roles, [*others, state.authority.identify(leaf_identity.credential)])
+        group, made = Group.join_external(answer.payload, leaf_identity, state.authority, remove=old)
+        room.next, room.next_at = state.adopt_group(room, group), 0
+        own = MemberDevice(state.profile.device_id, state.own_account)
+        pending = self._commits.pending(
+            PendingKind.EXTERNAL,
+            room,
+            answer.head,
+            made.commit,
+            None,
+            made.group_info,
+            change=ChannelChange(add=(own,)),
+        )
+        state.save_pending(room, pending)
+        state.save(room)
+        state.poke(room)
+
+    # -- others' requests
+
+    def on_request(self, room: Room, entry: Entry) -> None:
+        """Somebody asks to be added: into the next commit, if they may be."""
+        state = self._state
+        if room.phase != Phase.JOINED or entry.sender == state.profile.device_id:
+            return
+        group = state.group(room)
+        try:
+            newcomer = read_request(
+                entry.payload,
+                state.authority,
+                group.suite,
+                channel=room.channel,
+                generation=room.generation,
+                sender=entry.sender,
+                now=state.now,
+            )
+        except RequestError:
+            return  # nobody answers it, and the log is full of what people write: no event
+        person = self._directory.observe(newcomer.identity)
+        if newcomer.identity.serial < person.minimum_serial:
+            return
+        self._commits.request(room, Wish(add=(newcomer,), request=newcomer.identity.device_id))

@@ -1,0 +1,130 @@
+"""Key packages: about 20 for each suite at the relay, so that others can add this device while it is away."""
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Device, leaf_identity
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import StoredKeyPackage
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Task
+from secure_chat.mls.credential.credential import BasicCredential
+from secure_chat.mls.credential.extensions import Lifetime
+from secure_chat.mls.crypto.suite import SUITES
+from secure_chat.mls.errors import MLSError
+from secure_chat.mls.messages.envelope import MLSMessage
+from secure_chat.mls.messages.key_package import KeyPackageBundle
+from secure_chat.mls.messages.welcome import Welcome
+from secure_chat.mls.tree.leaf_node import LeafIdentity
+from secure_chat.wire.messages import LoggedIn, Ok, PublishKeyPackages
+
+__all__ = ["KeyPackages", "Opener"]
+
+PER_SUITE = 20
+LOW = 10
+"""Fewer than these at the relay: publish more."""
+REPLACE_AFTER = 30 * 86_400_000
+"""Milliseconds after which all are replaced: a last-resort package must not stay for ever."""
+KEEP_PRIVATE = 60 * 86_400_000
+"""Milliseconds for which private keys of replaced packages are kept: a Welcome may still be on its way."""
+
+
+class Opener:
+    """A key package of one's own with all that joining by it needs."""
+
+    def __init__(self, stored: StoredKeyPackage) -> None:
+        self.stored = stored
+        self.bundle = KeyPackageBundle.decode(stored.bundle)
+        self.identity: LeafIdentity = leaf_identity(
+            SUITES[stored.suite], BasicCredential(stored.credential), stored.device_seed
+        )
+
+
+class KeyPackages:
+    """Makes, publishes and finds this device's key packages."""
+
+    def __init__(self, state: State, session: Session, device: Device) -> None:
+        self._state = state
+        self._session = session
+        self._device = device
+        self._publishing = False
+
+    def refill(self, answer: LoggedIn) -> None:
+        """After login: what is missing or old is published."""
+        profile = self._state.profile
+        if self._state.now - profile.published_at > REPLACE_AFTER:
+            profile.publish_all = True
+        if profile.publish_all:
+            self._start(dict.fromkeys((SUITE_CLASSICAL, SUITE_HYBRID), 0))
+            return
+        stored = dict(answer.key_packages)
+        counts = {suite: stored.get(suite, 0) for suite in (SUITE_CLASSICAL, SUITE_HYBRID)}
+        self._start({suite: count for suite, count in counts.items() if count < LOW})
+
+    def low(self, suite: int, remaining: int) -> None:
+        """The relay says that few are left."""
+        if suite in (SUITE_CLASSICAL, SUITE_HYBRID) and remaining < LOW:
+            self._start({suite: remaining})
+
+    def _start(self, counts: dict[int, int]) -> None:
+        if counts and not self._publishing:
+            self._publishing = True
+            self._state.tasks.start(self._publish(counts), lambda _: self._done())
+
+    def _done(self) -> None:
+        self._publishing = False
+
+    def _publish(self, counts: dict[int, int]) -> Task[None]:
+        state, profile = self._state, self._state.profile
+        replace = profile.publish_all
+        if replace:
+            self._discard_old()
+        for suite, count in counts.items():
+            packages = tuple(self.make(suite).key_package.message() for _ in range(PER_SUITE - count))
+            last_resort = self.make(suite, last_resort=True).key_package.message() if replace else None
+            yield from self._session.ask(PublishKeyPackages(0, suite, packages, last_resort, replace), Ok)
+        if replace:
+            profile.publish_all, profile.published_at = False, state.now
+            state.save_profile()
+
+    def _discard_old(self) -> None:
+        for reference, value in list(self._state.reader.scan(spaces.KEY_PACKAGES)):
+            if self._state.now - spaces.decode(StoredKeyPackage, value).created > KEEP_PRIVATE:
+                self._state.delete(spaces.KEY_PACKAGES, reference)
+
+    def make(self, suite: int, *, last_resort: bool = False, lifetime: Lifetime | None = None) -> KeyPackageBundle:
+        """A fresh key package, its private keys on disk with the effects of this input."""
+        device = self._device
+        identity = device.leaf(SUITES[suite])
+        bundle = KeyPackageBundle.generate(SUITES[suite], identity, lifetime or device.lifetime())
+        stored = StoredKeyPackage(
+            version=spaces.FORMAT,
+            suite=suite,
+            bundle=bytes(bundle.encode()),
+            created=self._state.now,
+            last_resort=last_resort,
+            device_key=device.key.public,
+            device_seed=device.key.seed,
+            credential=device.credential().identity,
+        )
+        self._state.put(spaces.KEY_PACKAGES, bundle.reference, stored)
+        return bundle
+
+    def opener(self, welcome: bytes) -> Opener | None:
+        """The own key package that a Welcome was encrypted to; None if it is not, or no longer, here."""
+        try:
+            message = MLSMessage.decode(welcome)
+        except MLSError:
+            return None
+        if not isinstance(message.body, Welcome):
+            return None
+        for entry in message.body.secrets:
+            value = self._state.reader.get(spaces.KEY_PACKAGES, entry.new_member)
+            if value is not None:
+                stored = spaces.decode(StoredKeyPackage, value)
+                if stored.suite == message.body.cipher_suite and stored.suite in SUITES:
+                    return Opener(stored)
+        return None
+
+    def used(self, opener: Opener) -> None:
+        """Its private keys are gone after this (RFC 9420 §16.8), the last resort's excepted."""
+        if not opener.stored.last_resort:
+            self._state.delete(spaces.KEY_PACKAGES, opener.bundle.reference)

@@ -1,0 +1,136 @@
+"""Ways out of a room: leaving by one's own Remove proposal, declining an invitation, being removed."""
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.changes import Wish
+from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.receipts import Receipts
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Task, wait
+from secure_chat.client.events import RoomRemoved
+from secure_chat.client.views import RoomKind
+from secure_chat.mls.messages.proposals import Remove
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.messages import Append, Appended, ChannelChange, EntryKind
+
+__all__ = ["Leaving"]
+
+STALE_TRIES = 5
+"""Attempts at a proposal that commits of others keep making stale."""
+
+
+class Leaving:
+    """Takes this device out of rooms."""
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        history: History,
+        integrity: Integrity,
+        receipts: Receipts,
+        outbox: Outbox,
+        commits: Commits,
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._history = history
+        self._integrity = integrity
+        self._receipts = receipts
+        self._outbox = outbox
+        self._commits = commits
+
+    def leave(self, room: Room) -> Task[None]:
+        """Proposes the own removal, which any member commits, and ends delivery."""
+        if room.phase == Phase.JOINED and room.group:
+            yield from self._hand_over(room)
+        room.phase = Phase.LEAVING
+        self._state.save(room)
+        self._state.show(room)
+        yield from self.resume(room)
+
+    def resume(self, room: Room) -> Task[None]:
+        """From where leaving was interrupted."""
+        state = self._state
+        for _ in range(STALE_TRIES):
+            if not room.group or not state.group(room).active or len(state.accounts(room)) < 2:
+                break
+            try:
+                yield from self._propose(room)
+                break
+            except RelayError as error:
+                if error.code is not ErrorCode.STALE:
+                    break  # delivery ends all the same; others see a device that reads nothing
+        if room.phase != Phase.LEAVING:
+            return
+        change = ChannelChange(remove=(state.profile.device_id,))
+        append = Append(0, room.channel, state.next_append(), EntryKind.MEMBERS, 0, b"", change)
+        try:
+            yield from self._session.ask(append, Appended)
+        except RelayError as error:
+            if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN):
+                raise
+        if room.phase == Phase.LEAVING:
+            self.finish(room, "you left")
+
+    def removed(self, room: Room, by: bytes, reason: str) -> None:
+        """A commit has removed this device."""
+        person = self._state.people.get(by)
+        handle = "" if person is None else person.handle
+        if reason == "replaced":
+            text = "Another copy of this profile has taken this device's place here; this one is out."
+        else:
+            text = f"You were removed by {handle or 'somebody'}."
+        self._history.notice(room, reason, text, by)
+        self.finish(room, text, handle)
+
+    def finish(self, room: Room, reason: str, by: str = "") -> None:
+        """The room is no longer this device's; its history stays."""
+        state = self._state
+        room.phase = Phase.LEFT
+        self._outbox.drop_room(room, "you are no longer in the room")
+        self._commits.forget(room, "you are no longer in the room")
+        self._integrity.forget(room)
+        self._receipts.start_chain(room)
+        for number in (room.group, room.next):
+            state.drop_group(room, number)
+        room.group = room.next = room.next_at = 0
+        room.acknowledged.clear()
+        room.claims.clear()
+        room.listed.clear()
+        room.receipt_due = room.undecided = False
+        room.attempts = 0
+        room.chain_key = b""
+        state.save_roster(room, None)
+        state.delete(spaces.CODES + room.channel.hex(), None)
+        state.delete(spaces.SENT + room.channel.hex(), None)
+        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys"):
+            state.cancel_timer(purpose, room.channel)
+        self._session.forget(room.channel)
+        state.show(room)
+        state.emit(RoomRemoved(room.channel.hex(), room.name, reason, by))
+
+    def _hand_over(self, room: Room) -> Task[None]:
+        """The last admin promotes the member with the lowest leaf before going."""
+        state = self._state
+        roles = state.roles(room)
+        others = [account for account in state.accounts(room) if account != state.own_account]
+        if roles is None or room.kind == RoomKind.DIRECT or not others:
+            wish = Wish()
+        elif state.own_account in roles.admins and not any(account in roles.admins for account in others):
+            wish = Wish(promote=frozenset(others[:1]))
+        else:
+            wish = Wish()
+        # An empty wish is granted once no commit of this device's is pending.
+        yield from wait(self._commits.wish(room, wish))
+
+    def _propose(self, room: Room) -> Task[None]:
+        state = self._state
+        group = state.group(room)
+        payload = group.propose(Remove(group.own_leaf_index))
+        append = Append(0, room.channel, state.next_append(), EntryKind.PROPOSAL, room.head, payload)
+        yield from self._session.ask(append, Appended)

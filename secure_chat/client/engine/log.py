@@ -1,0 +1,383 @@
+"""The log of a room, entry by entry: what each does here, and what waits until it can be understood.
+
+A position is advanced, and acknowledged, only past what has been taken in. While this device waits for a Welcome,
+entries are held in memory, since which group they belong to is not known yet; a new connection delivers them again.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from secure_chat.client.engine.arrivals import Arrivals
+from secure_chat.client.engine.commits import Commits, leaving_leaves
+from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
+from secure_chat.client.engine.messages import Messages
+from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.policy import ChangeRefused, change_of, check_change
+from secure_chat.client.engine.recovery import lose
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.events import SecurityKind
+from secure_chat.client.views import RoomKind
+from secure_chat.mls.group.results import Application, Out, ReceivedProposal, Skipped, StagedCommit
+from secure_chat.mls.messages.proposals import Remove
+from secure_chat.wire.messages import Entry, EntryKind
+
+__all__ = ["RoomLog"]
+
+MAX_HELD = 4_096
+"""Entries held for one room; beyond that the oldest are given up, and show as gaps."""
+MAX_HELD_BYTES = 16 * 1024 * 1024
+
+
+class RoomLog:
+    """Takes in entries."""
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        history: History,
+        integrity: Integrity,
+        epochs: Epochs,
+        outbox: Outbox,
+        commits: Commits,
+        joining: Joining,
+        arrivals: Arrivals,
+        messages: Messages,
+        removed: Callable[[Room, bytes, str], None],
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._history = history
+        self._integrity = integrity
+        self._epochs = epochs
+        self._outbox = outbox
+        self._commits = commits
+        self._joining = joining
+        self._arrivals = arrivals
+        self._messages = messages
+        self._removed = removed
+        self._held: dict[bytes, deque[Entry]] = {}
+        self._held_bytes: dict[bytes, int] = {}
+
+    # -- what arrives
+
+    def welcome(self, entry: Entry) -> None:
+        """An entry of the inbox."""
+        state = self._state
+        if entry.seq <= state.position(entry.channel):
+            return
+        room = self._arrivals.welcome(entry) if entry.kind is EntryKind.WELCOME else None
+        state.advance(entry.channel, entry.seq)
+        self._session.acknowledge(entry.channel)
+        if room is not None:
+            if room.next and not room.group and state.position(room.channel) >= room.next_at > 0:
+                self._reach(room, None)
+            self._release(room)
+            state.poke(room)
+
+    def entry(self, room: Room, entry: Entry) -> None:
+        """An entry of a room."""
+        state = self._state
+        held = self._held.get(room.channel)
+        last = held[-1].seq if held else state.position(room.channel)
+        if entry.seq <= last:
+            text = "The relay delivered something a second time; it was dropped."
+            self._history.security(room, SecurityKind.REPLAY, text)
+            return
+        own = self._commits.is_own(room, entry.store, entry.counter)
+        if own and held:
+            self._take_all(room)
+        if not own and self._must_hold(room, entry):
+            self._hold(room, entry)
+            return
+        self._take(room, entry)
+
+    def disconnected(self) -> None:
+        """What was held is delivered again."""
+        self._held.clear()
+        self._held_bytes.clear()
+
+    def give_up_waiting(self, room: Room) -> None:
+        """The Welcome that held entries were kept for has not come."""
+        held = self._held.get(room.channel)
+        if held and room.phase == Phase.JOINED:
+            self._take_all(room)
+
+    def _must_hold(self, room: Room, entry: Entry) -> bool:
+        if self._held.get(room.channel):
+            return True
+        if room.next and room.next_at:
+            return False
+        if room.phase in (Phase.NEW, Phase.ENTERING, Phase.OUT):
+            return True
+        # The group is started anew: its Welcome decides whether, and for whom.
+        return entry.kind is EntryKind.FOUNDING and room.phase in (Phase.JOINED, Phase.INVITED)
+
+    def _hold(self, room: Room, entry: Entry) -> None:
+        held = self._held.setdefault(room.channel, deque())
+        held.append(entry)
+        size = self._held_bytes.get(room.channel, 0) + len(entry.payload)
+        while len(held) > MAX_HELD or (size > MAX_HELD_BYTES and len(held) > 1):
+            oldest = held.popleft()
+            size -= len(oldest.payload)
+            self._take(room, oldest)
+        self._held_bytes[room.channel] = size
+        if entry.kind is EntryKind.FOUNDING:
+            self._state.set_timer("welcome", room.channel, self._state.now + WELCOME_WAIT)
+
+    def _release(self, room: Room) -> None:
+        """A Welcome has come: what was held is taken in."""
+        if room.next and room.next_at:
+            self._take_all(room)
+
+    def _take_all(self, room: Room) -> None:
+        held = self._held.pop(room.channel, deque())
+        self._held_bytes.pop(room.channel, None)
+        while held:
+            entry = held.popleft()
+            self._take(room, entry)
+            if held and self._must_hold(room, held[0]):
+                self._held[room.channel] = held
+                self._held_bytes[room.channel] = sum(len(one.payload) for one in held)
+                return
+
+    # -- what it does
+
+    def _take(self, room: Room, entry: Entry) -> None:
+        state = self._state
+        if room.next and room.next_at and entry.seq > room.next_at:
+            self._reach(room, None)
+        room.listed.update(member.device for member in entry.added)
+        room.listed.difference_update(entry.removed)
+        if room.next and entry.seq == room.next_at and self._reach(room, entry):
+            pass
+        elif entry.kind is EntryKind.APPLICATION:
+            self._application(room, entry)
+        elif entry.kind in (EntryKind.COMMIT, EntryKind.FOUNDING):
+            self._head(room, entry)
+        elif entry.kind is EntryKind.PROPOSAL:
+            self._proposal(room, entry)
+        elif entry.kind is EntryKind.REQUEST:
+            self._joining.on_request(room, entry)
+        if entry.added and room.phase != Phase.LEFT:
+            self._check_listed(room, entry)
+        state.advance(room.channel, entry.seq)
+        self._session.acknowledge(room.channel)
+        if entry.added or entry.removed:
+            state.save(room)
+
+    def _application(self, room: Room, entry: Entry) -> None:
+        state = self._state
+        if entry.sender == state.profile.device_id:
+            if entry.store == state.profile.store:
+                self._outbox.own_entry(room, entry.counter, entry.time)
+            return
+        if not room.group:
+            return
+        result = state.group(room).receive(entry.payload)
+        if isinstance(result, Application):
+            self._messages.take(room, entry, result)
+        elif isinstance(result, Skipped):
+            if room.phase != Phase.OUT:
+                self._messages.unreadable(room, entry, result.reason)
+        elif room.phase != Phase.OUT:
+            self._bad_entry(room, entry, "a commit or proposal that was labelled as a message")
+
+    def _proposal(self, room: Room, entry: Entry) -> None:
+        state = self._state
+        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
+            return
+        if entry.sender == state.profile.device_id:
+            return
+        group = state.group(room)
+        result = group.receive(entry.payload)
+        if not isinstance(result, ReceivedProposal):
+            if isinstance(result, Skipped):
+                self._messages.unreadable(room, entry, result.reason)
+            else:
+                self._bad_entry(room, entry, "something else labelled as a proposal")
+            return
+        sender = result.sender
+        if sender is None or not isinstance(result.proposal, Remove) or result.proposal.removed != sender.leaf_index:
+            group.drop_proposal(result.reference)
+            self._bad_entry(room, entry, "a proposal of a kind that rooms don't use")
+            return
+        identity = state.authority.identify(sender.credential)
+        roster = state.roster(room)
+        leaves = [e for e in roster.entries if e.account == identity.account_key] if roster is not None else []
+        if len(leaves) == 1:
+            declined = roster is not None and identity.account_key in roster.invited
+            text = f"{identity.handle} declined the invitation" if declined else f"{identity.handle} left"
+            detail = "declined" if declined else "left"
+            self._history.notice(room, detail, text, identity.account_key, entry.time)
+        state.poke(room)
+
+    def _head(self, room: Room, entry: Entry) -> None:
+        """A commit or founding: what moves the head."""
+        own = self._commits.is_own(room, entry.store, entry.counter)
+        pending = self._state.pending.get(room.channel)
+        if own and pending is not None and pending.kind != PendingKind.COMMIT:
+            self._own_arrival(room, entry, founding=pending.kind == PendingKind.FOUNDING)
+        elif entry.kind is EntryKind.FOUNDING:
+            self._foreign_founding(room, entry)
+        elif not room.group or room.phase in (Phase.OUT, Phase.LEFT):
+            room.head = entry.seq
+        elif entry.head != room.head:
+            self._wrong_head(room, entry)
+        elif own:
+            self._own_commit(room, entry)
+        else:
+            self._foreign_commit(room, entry)
+        self._state.save(room)
+
+    def _own_arrival(self, room: Room, entry: Entry, *, founding: bool) -> None:
+        state = self._state
+        state.group(room, room.next).merge_pending()
+        was_in = bool(room.group) and room.phase in (Phase.JOINED, Phase.OUT)
+        was_out = room.phase == Phase.OUT
+        self._arrivals.install(room, entry.seq)
+        room.phase = Phase.JOINED
+        self._epochs.entered(room, rejoined=was_in)
+        self._epochs.fresh_keys(room)
+        self._commits.won(room)
+        if not was_in and room.kind != RoomKind.DIRECT:
+            verb = "created the room" if founding else "joined"
+            name = state.profile.handle
+            self._history.notice(
+                room, "created" if founding else "joined", f"{name} {verb}", state.own_account, entry.time
+            )
+        self._arrivals.returned(room, was_in, was_out, founding and was_in, entry)
+
+    def _own_commit(self, room: Room, entry: Entry) -> None:
+        state = self._state
+        group = state.group(room)
+        left = self._leaving_accounts(room)
+        group.merge_pending()
+        room.head = entry.seq
+        self._epochs.merged(room, committer=state.own_account, left=left, time=entry.time)
+        self._epochs.fresh_keys(room)
+        self._commits.won(room)
+
+    def _foreign_commit(self, room: Room, entry: Entry) -> None:
+        state = self._state
+        group = state.group(room)
+        roles = state.roles(room)
+        assert roles is not None
+        result = group.receive(entry.payload)
+        if isinstance(result, StagedCommit):
+            left = self._leaving_accounts(room)
+            committer = state.authority.identify(result.committer.credential)
+            try:
+                change = change_of(state.authority, result, roles)
+                check_change(change, roles, state.occupants(group), leaving_leaves(group))
+            except ChangeRefused as refusal:
+                room.head = entry.seq
+                self._commits.lost(room)
+                text = f"A change of the room was refused: {refusal}."
+                self._history.security(
+                    room, SecurityKind.COMMIT_REFUSED, text, handle=committer.handle, time=entry.time
+                )
+                return
+            own = (state.own_account, state.profile.device_id)
+            newcomers = (*change.adds, change.committer) if change.external else change.adds
+            replaced = any((identity.account_key, identity.device_id) == own for identity in newcomers)
+            group.merge(result)
+            room.head = entry.seq
+            self._commits.lost(room)
+            if result.removes_self:
+                self._removed(room, committer.account_key, "replaced" if replaced else "removed")
+                return
+            self._epochs.merged(room, committer=committer.account_key, left=left, time=entry.time)
+        elif isinstance(result, Out):
+            self._poisoned(room, entry, result)
+        else:
+            room.head = entry.seq
+            self._commits.lost(room)
+            self._bad_entry(room, entry, "a commit that nobody can apply")
+
+    def _poisoned(self, room: Room, entry: Entry, result: Out) -> None:
+        state = self._state
+        author = None if result.author is None else state.authority.identify(result.author.credential)
+        handle = "somebody" if author is None else author.handle
+        room.out_author = b"" if author is None else author.account_key
+        self._commits.lost(room)
+        room.head = entry.seq
+        text = f"A change made by {handle} locked this device out of the room; it asks to be added again."
+        self._history.security(room, SecurityKind.POISONED, text, handle=handle, time=entry.time)
+        lose(state, room, invited=room.phase == Phase.INVITED)
+
+    def _wrong_head(self, room: Room, entry: Entry) -> None:
+        """A commit that does not build on what this device has seen.
+
+        Either commits are missing, or the relay lost some (a restored backup) or broke its own rule: in all cases
+        this device and others may be in different groups.
+        """
+        self._commits.lost(room)
+        room.head = entry.seq
+        text = "Changes of the room have not reached this device; it asks to be added again."
+        self._history.security(room, SecurityKind.GAP, text, time=entry.time)
+        lose(self._state, room, invited=room.phase == Phase.INVITED)
+
+    def _foreign_founding(self, room: Room, entry: Entry) -> None:
+        """The group was started anew, and no Welcome for this device has come."""
+        state = self._state
+        room.head = entry.seq
+        if room.phase not in (Phase.JOINED, Phase.INVITED):
+            return
+        self._commits.lost(room)
+        if state.profile.device_id in entry.removed:
+            roster = state.roster(room)
+            founder = next((e.account for e in roster.entries if e.device == entry.sender), b"") if roster else b""
+            self._removed(room, founder, "removed")
+            return
+        text = "The room was started anew without this device; it asks to be added."
+        self._history.security(room, SecurityKind.RESTARTED, text, time=entry.time)
+        lose(state, room, invited=room.phase == Phase.INVITED)
+
+    def _reach(self, room: Room, entry: Entry | None) -> bool:
+        """The next group begins, unless its founder had no right to begin it."""
+        if self._arrivals.reach(room, entry):
+            return True
+        assert entry is not None
+        self._state.drop_group(room, room.next)
+        room.next = room.next_at = 0
+        room.head = entry.seq
+        self._state.save(room)
+        text = "Somebody without the right to tried to start the room anew; that was ignored here."
+        self._history.security(room, SecurityKind.COMMIT_REFUSED, text, time=entry.time)
+        return True
+
+    def _leaving_accounts(self, room: Room) -> set[bytes]:
+        state = self._state
+        leaves = leaving_leaves(state.group(room))
+        roster = state.roster(room)
+        return {e.account for e in roster.entries if e.leaf_index in leaves} if roster is not None else set()
+
+    def _bad_entry(self, room: Room, entry: Entry, what: str) -> None:
+        roster = self._state.roster(room)
+        member = next((e for e in roster.entries if e.device == entry.sender), None) if roster is not None else None
+        handle = "" if member is None else member.handle
+        who = f" from {handle}" if handle else ""
+        text = f"An entry{who} was ignored: {what}."
+        self._history.security(room, SecurityKind.BAD_ENTRY, text, handle=handle, time=entry.time)
+
+    def _check_listed(self, room: Room, entry: Entry) -> None:
+        """Whom the relay added to its list must have a leaf in the tree."""
+        state = self._state
+        roster = state.roster(room)
+        if roster is None or not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
+            return
+        leaves = {e.device for e in roster.entries}
+        for member in entry.added:
+            if member.device in leaves or member.device not in room.listed:
+                continue
+            person = state.people.get(member.account)
+            who = "an unknown account" if person is None else person.handle
+            text = f"The relay delivers this room to a device of {who} that is not a member; it can read nothing."
+            self._history.security(room, SecurityKind.GHOST, text, handle=who if person else "", time=entry.time)
+            state.set_timer("repair", room.channel, state.now + state.jitter(1_000, 5_000))

@@ -1,0 +1,295 @@
+"""What waits to go out: durable plaintext, encrypted when it is sent, kept until the relay has it on disk.
+
+Within a room everything goes out in order. The ciphertext is stored with its append id before it is sent; sending it
+again is harmless. Only a definite refusal as stale encrypts anew, with the same message id and the same place in the
+chain. Nothing is encrypted while a commit is pending, while keys are due, or while an older epoch's messages are
+still unanswered.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.content import (
+    ENVELOPE_VERSION,
+    MESSAGE_ID_LENGTH,
+    Body,
+    Envelope,
+    encode_body,
+    hash_envelope,
+    kind_of,
+)
+from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.session import Session
+from secure_chat.client.engine.spaces import Outgoing, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.tasks import Promise
+from secure_chat.client.errors import CommandFailed
+from secure_chat.client.events import FailureCode
+from secure_chat.client.views import DeliveryState, RoomKind
+from secure_chat.errors import SecureChatError
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.messages import Append, Appended, EntryKind, ServerMessage
+
+__all__ = ["Outbox"]
+
+WINDOW = 128
+"""Messages of one room on their way at once: fills a slow line, and bounds what a refusal has to repeat."""
+RETRY_AFTER = 5_000
+"""Milliseconds until the next attempt where the relay has said nothing."""
+
+_RETRYABLE = {ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.QUOTA, ErrorCode.INTERNAL}
+"""Refusals that time mends: the same ciphertext is sent again."""
+_SHOWN = {ErrorCode.DISK_FULL, ErrorCode.QUOTA}
+
+
+class Outbox:
+    """The queue of every room."""
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        history: History,
+        directory: Directory,
+        integrity: Integrity,
+        ready: Callable[[Room], bool],
+        accepted: Callable[[Room, Outgoing], None],
+    ) -> None:
+        self._state = state
+        self._session = session
+        self._history = history
+        self._directory = directory
+        self._integrity = integrity
+        self._ready = ready
+        """Whether an application message may be encrypted now (`Commits.clear_to_send`)."""
+        self._accepted = accepted
+        self._on_their_way: dict[bytes, dict[int, Outgoing]] = {}
+        self._rooms: dict[bytes, dict[int, Outgoing]] = {}
+        for item in state.outbox.values():
+            self._rooms.setdefault(item.room, {})[item.order] = item
+
+    # -- what users and other parts put in
+
+    def queue(self, room: Room, body: Body, *, line: bool = False) -> str:
+        """Puts a body in, durable with the effects of this input; the message id."""
+        state = self._state
+        item = Outgoing(
+            version=spaces.FORMAT,
+            order=state.next_order(),
+            room=room.channel,
+            id=state.random.randbytes(MESSAGE_ID_LENGTH),
+            kind=kind_of(body),
+            body=encode_body(body),
+            time=state.now,
+            line=line,
+        )
+        self._rooms.setdefault(room.channel, {})[item.order] = item
+        state.save_outgoing(item)
+        state.poke(room)
+        return item.id.hex()
+
+    def waiting(self, room: Room) -> int:
+        """How many of the room's are not at the relay yet."""
+        return len(self._rooms.get(room.channel, ()))
+
+    def queued_lines(self) -> int:
+        """Messages waiting to go out."""
+        return sum(1 for item in self._state.outbox.values() if item.line and not item.failed)
+
+    def retry(self, message_id: str) -> None:
+        """A failed message goes out again."""
+        item = self._find(message_id)
+        if item is None or not item.failed:
+            raise CommandFailed(FailureCode.INVALID, "this message has not failed")
+        item.failed = False
+        self._state.save_outgoing(item)
+        self._show(item, DeliveryState.QUEUED, "")
+        self._state.poke(self._state.rooms[item.room])
+
+    def cancel(self, message_id: str) -> None:
+        """Drops a message that has not left; one that may have left can't be called back."""
+        item = self._find(message_id)
+        if item is None:
+            raise CommandFailed(FailureCode.NOT_FOUND, "no such message waits to be sent")
+        if item.append:
+            raise CommandFailed(FailureCode.NOT_ALLOWED, "the message is already on its way: delete it instead")
+        self._remove(item)
+        view = self._state.line(message_id)
+        if view is not None:
+            self._history.change(
+                replace(view, state=DeliveryState.FAILED, detail="cancelled", deleted=True, text="", reactions=())
+            )
+
+    def drop_room(self, room: Room, reason: str) -> None:
+        """The room is gone: what waited fails."""
+        for item in list(self._rooms.get(room.channel, {}).values()):
+            self._on_their_way.get(room.channel, {}).pop(item.order, None)
+            if item.line:
+                spaces.forget_encryption(item)
+                item.failed = True
+                self._state.save_outgoing(item)
+                self._show(item, DeliveryState.FAILED, reason)
+            else:
+                self._remove(item)
+
+    # -- sending
+
+    def disconnected(self) -> None:
+        """What was on its way has an unknown outcome: it is sent again as it was."""
+        self._on_their_way.clear()
+
+    def advance(self, room: Room) -> None:
+        """Sends what may go out now."""
+        waiting = self._rooms.get(room.channel)
+        state = self._state
+        if not waiting or not state.is_live(room) or state.has_timer("outbox", room.channel):
+            return
+        way = self._on_their_way.setdefault(room.channel, {})
+        for item in list(waiting.values()):
+            if len(way) >= WINDOW:
+                return
+            if item.failed or item.order in way:
+                continue
+            if item.append:
+                self._send(way, item)
+                continue
+            if any(other.head != room.head for other in way.values()) or not self._may_encrypt(room):
+                return
+            self._encrypt(room, item)
+            self._send(way, item)
+
+    def _may_encrypt(self, room: Room) -> bool:
+        return room.phase == Phase.JOINED and not self._directory.blocks(room) and self._ready(room)
+
+    def _encrypt(self, room: Room, item: Outgoing) -> None:
+        state = self._state
+        group = state.group(room)
+        if not item.envelope:
+            item.envelope = self._seal(room, item).encode()
+            item.counter = room.counter
+            item.body = b""
+            room.chain = hash_envelope(item.envelope)
+        item.payload = group.protect(item.envelope)
+        item.append = state.next_append()
+        item.head = room.head
+        room.sent_since_keys += 1
+        state.save_outgoing(item)
+        state.save(room)
+
+    def _seal(self, room: Room, item: Outgoing) -> Envelope:
+        room.counter += 1
+        codes = self._integrity.shared_states(room.peer) if room.kind == RoomKind.DIRECT and item.line else ()
+        return Envelope(
+            version=ENVELOPE_VERSION,
+            id=item.id,
+            counter=room.counter,
+            previous=room.chain,
+            time=item.time,
+            kind=item.kind,
+            fallback="",
+            body=msgspec.Raw(item.body),
+            codes=codes,
+        )
+
+    def _send(self, way: dict[int, Outgoing], item: Outgoing) -> None:
+        way[item.order] = item
+        promise = self._session.request(
+            Append(0, item.room, item.append, EntryKind.APPLICATION, item.head, item.payload)
+        )
+        append = item.append
+        promise.when_settled(lambda: self._answered(item, append, promise))
+
+    def _answered(self, item: Outgoing, append: int, promise: Promise[ServerMessage]) -> None:
+        if item.append != append or item.order not in self._state.outbox:
+            return  # resolved meanwhile by the log
+        room = self._state.rooms[item.room]
+        try:
+            answer = promise.result()
+        except RelayError as error:
+            self._on_their_way.get(item.room, {}).pop(item.order, None)
+            self._refused(room, item, error)
+        except SecureChatError:
+            self._on_their_way.get(item.room, {}).pop(item.order, None)
+        else:
+            if isinstance(answer, Appended):
+                self.stored(item, answer.time)
+        self._state.poke(room)
+
+    def stored(self, item: Outgoing, time: int) -> None:
+        """The relay has it on disk."""
+        room = self._state.rooms[item.room]
+        self._remove(item)
+        self._show(item, DeliveryState.SENT, "", time)
+        self._accepted(room, item)
+        self._state.poke(room)
+
+    def own_entry(self, room: Room, append: int, time: int) -> None:
+        """An own append came back in the log: it is stored, whatever the answer was or will be."""
+        for item in self._rooms.get(room.channel, {}).values():
+            if item.append == append:
+                self.stored(item, time)
+                return
+
+    def _refused(self, room: Room, item: Outgoing, error: RelayError) -> None:
+        state = self._state
+        if error.code is ErrorCode.STALE:
+            item.payload, item.append, item.head = b"", 0, 0
+            state.save_outgoing(item)
+        elif error.code in _RETRYABLE:
+            state.set_timer("outbox", room.channel, state.now + (error.retry_after or RETRY_AFTER))
+            if error.code in _SHOWN:
+                self._show(item, DeliveryState.QUEUED, str(error))
+        elif item.line:
+            item.failed = True
+            item.payload, item.append, item.head = b"", 0, 0
+            state.save_outgoing(item)
+            self._show(item, DeliveryState.FAILED, f"the relay refused it: {error}")
+            self._rewind(room)
+        else:
+            item.failed = True
+            self._rewind(room)
+            self._remove(item)
+
+    def _rewind(self, room: Room) -> None:
+        """Gives back the places of what failed at the end of the chain, so that nobody sees a gap."""
+        items = {item.counter: item for item in self._rooms.get(room.channel, {}).values() if item.counter}
+        while (item := items.get(room.counter)) is not None and item.failed:
+            envelope = msgspec.msgpack.decode(item.envelope, type=Envelope)
+            room.counter, room.chain = item.counter - 1, envelope.previous
+            spaces.forget_encryption(item)
+            self._state.save_outgoing(item)
+        self._state.save(room)
+
+    def start_chain(self, room: Room, key: bytes) -> None:
+        """This device has another key in the room: its chain begins anew, and what waits gets new places."""
+        if room.chain_key == key:
+            return
+        room.chain_key, room.counter, room.chain = key, 0, bytes(len(room.chain))
+        room.acknowledged.clear()
+        self._state.delete(spaces.SENT + room.channel.hex(), None)
+        for item in self._rooms.get(room.channel, {}).values():
+            if item.counter:
+                spaces.forget_encryption(item)
+                self._state.save_outgoing(item)
+        self._on_their_way.pop(room.channel, None)
+        self._state.save(room)
+
+    def _find(self, message_id: str) -> Outgoing | None:
+        return next((item for item in self._state.outbox.values() if item.line and item.id.hex() == message_id), None)
+
+    def _remove(self, item: Outgoing) -> None:
+        self._rooms.get(item.room, {}).pop(item.order, None)
+        self._on_their_way.get(item.room, {}).pop(item.order, None)
+        self._state.drop_outgoing(item)
+
+    def _show(self, item: Outgoing, delivery: DeliveryState, detail: str, time: int = 0) -> None:
+        if not item.line:
+            return
+        view = self._state.line(item.id.hex())
+        if view is not None and (view.state, view.detail) != (delivery, detail):
+            self._history.change(replace(view, state=delivery, detail=detail, time=time or view.time))

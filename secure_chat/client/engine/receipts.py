@@ -1,0 +1,144 @@
+"""Delivered and read: what others have taken in, told in batches, and shown only once it is so.
+
+A receipt says how far each chain was taken in, cumulatively, and what is missing before that; it is sent at most
+every few seconds, in rooms of few people. A line of one's own becomes "delivered" when every other person has said so,
+"read" when every other person has chosen to tell.
+"""
+
+from dataclasses import replace
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.content import Receipt
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity, chain_name
+from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.views import DeliveryState
+
+__all__ = ["Receipts"]
+
+MAX_PEOPLE = 16
+"""Larger rooms have no receipts: everyone would tell everyone."""
+INTERVAL = 5_000
+"""Milliseconds between receipts of one room."""
+KEPT = 200
+"""One's own lines of a room whose state may still rise."""
+
+
+class Receipts:
+    """Sends and takes receipts."""
+
+    def __init__(self, state: State, history: History, integrity: Integrity) -> None:
+        self._state = state
+        self._history = history
+        self._integrity = integrity
+        self._sent: dict[bytes, dict[int, str]] = {}
+
+    # -- telling others
+
+    def owe(self, room: Room) -> None:
+        """Something of somebody's was taken in, or read."""
+        if room.phase == Phase.JOINED and len(self._state.accounts(room)) <= MAX_PEOPLE:
+            if not room.receipt_due:
+                room.receipt_due = True
+                self._state.save(room)
+            self.plan(room)
+
+    def plan(self, room: Room) -> None:
+        """Sets the time for what is owed."""
+        if room.receipt_due and not self._state.has_timer("receipt", room.channel):
+            self._state.set_timer("receipt", room.channel, self._state.now + INTERVAL)
+
+    def send(self, room: Room, outbox: Outbox) -> None:
+        """The time has come."""
+        state = self._state
+        if not room.receipt_due or room.phase != Phase.JOINED or not state.is_live(room):
+            return  # planned again when the room is live
+        room.receipt_due = False
+        state.save(room)
+        progress = self._integrity.progress(room, read=state.profile.read_receipts and not room.unread)
+        if progress and len(state.accounts(room)) <= MAX_PEOPLE:
+            outbox.queue(room, Receipt(progress))
+
+    # -- what others tell
+
+    def remember(self, room: Room, item: Outgoing) -> None:
+        """A line of one's own is at the relay: its state may rise."""
+        if not item.line or len(self._state.accounts(room)) > MAX_PEOPLE:
+            return
+        sent = self._lines(room)
+        sent[item.counter] = item.id.hex()
+        self._state.put(self._space(room), spaces.order_key(item.counter), item.id)
+        while len(sent) > KEPT:
+            self._forget(room, next(iter(sent)))
+        self.review(room)
+
+    def take(self, room: Room, account: bytes, receipt: Receipt) -> None:
+        """Somebody's receipt."""
+        own = chain_name(room.chain_key)
+        for progress in receipt.progress:
+            if progress.chain != own or account == self._state.own_account:
+                continue
+            before = room.acknowledged.get(account, Acknowledged(0, 0))
+            room.acknowledged[account] = Acknowledged(
+                max(progress.delivered, before.delivered),
+                max(progress.read, before.read),
+                progress.missing if progress.delivered >= before.delivered else before.missing,
+            )
+            self._state.save(room)
+        self.review(room)
+
+    def joined(self, room: Room, account: bytes) -> None:
+        """Somebody new will never have what was sent before."""
+        room.acknowledged[account] = Acknowledged(room.counter, room.counter)
+
+    def left(self, room: Room, account: bytes) -> None:
+        """Nobody waits for somebody who has left."""
+        room.acknowledged.pop(account, None)
+
+    def review(self, room: Room) -> None:
+        """Raises the state of lines as far as everybody's receipts allow."""
+        sent = self._lines(room)
+        roster = self._state.roster(room)
+        if not sent or roster is None:
+            return
+        others = [a for a in self._state.accounts(room) if a != self._state.own_account and a not in roster.invited]
+        if not others:
+            return
+        told = [room.acknowledged.get(account, Acknowledged(0, 0)) for account in others]
+        delivered = min(one.delivered for one in told)
+        for counter, message_id in list(sent.items()):
+            if counter > delivered:
+                break
+            if any(first <= counter <= last for one in told for first, last in one.missing):
+                continue
+            read = all(one.read >= counter for one in told)
+            view = self._state.line(message_id)
+            target = DeliveryState.READ if read else DeliveryState.DELIVERED
+            if (
+                view is not None
+                and view.state in (DeliveryState.SENT, DeliveryState.DELIVERED)
+                and view.state != target
+            ):
+                self._history.change(replace(view, state=target))
+            if read or view is None:
+                self._forget(room, counter)
+
+    def start_chain(self, room: Room) -> None:
+        """The own chain begins anew: earlier lines keep the state they have."""
+        self._sent.pop(room.channel, None)
+
+    def _lines(self, room: Room) -> dict[int, str]:
+        lines = self._sent.get(room.channel)
+        if lines is None:
+            rows = self._state.reader.scan(self._space(room))
+            lines = self._sent[room.channel] = {int.from_bytes(key, "big"): value.hex() for key, value in rows}
+        return lines
+
+    def _forget(self, room: Room, counter: int) -> None:
+        self._lines(room).pop(counter, None)
+        self._state.delete(self._space(room), spaces.order_key(counter))
+
+    def _space(self, room: Room) -> str:
+        return spaces.SENT + room.channel.hex()

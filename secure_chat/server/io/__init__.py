@@ -1,1 +1,0 @@
-"""The relay's threads: front door (accept, handshake), data shard, reader and writer."""

@@ -1,1 +1,0 @@
-"""The line mode: a prompt that stays below what comes in."""

@@ -1,0 +1,529 @@
+"""A whole deployment in one thread under a seed: relay core, its database, client engines with their stores, a network.
+
+Nothing waits and nothing is simulated but time and the wire: `World` keeps a queue of what happens when, hands frames
+over after a delay, drops connections, crashes clients and the relay, and is replayed exactly by the same seed.
+"""
+
+import hashlib
+import heapq
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from secure_chat.client.commands import Command
+from secure_chat.client.engine.create import new_profile
+from secure_chat.client.engine.effects import Ask, Connected, Disconnected, Effects, Input, Received, Tick
+from secure_chat.client.engine.engine import Engine
+from secure_chat.client.errors import CommandFailed
+from secure_chat.client.events import Done, Event, Failed, FailureCode, Result
+from secure_chat.client.store.store import Store
+from secure_chat.client.views import MessageView, RoomView
+from secure_chat.identity.keys import AccountKey, DirectoryKey
+from secure_chat.server.core import effects as relay_effects
+from secure_chat.server.core.admin import AdminCommand, AdminResult, CreateInviteToken, NewInvite
+from secure_chat.server.core.relay import Relay
+from secure_chat.server.core.settings import Settings
+from secure_chat.server.storage.database import Database
+from secure_chat.server.storage.reader import LogReader
+from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message, decode_server_message, encode_frame
+from secure_chat.wire.messages import CaughtUp
+
+__all__ = ["GENEROUS", "START", "Network", "Node", "World", "world"]
+
+START = 1_700_000_000_000
+CERTIFICATE_HASH = hashlib.sha256(b"the relay's certificate").digest()
+STORE_KEY = bytes(32)
+REPLAY_BATCH = 50
+GENEROUS = Settings(
+    open_registration=True,
+    requests_per_second=100_000,
+    requests_burst=1_000_000,
+    commits_per_minute=100_000,
+    commits_burst=100_000,
+    join_requests_per_minute=100_000,
+    join_requests_burst=100_000,
+    claims_per_pair_per_hour=100_000,
+    claims_per_pair_burst=100_000,
+    claims_per_minute=100_000,
+    claims_burst=100_000,
+    creations_burst=100_000,
+    failures_burst=100_000,
+    registrations_burst=100_000,
+    lookups_burst=100_000,
+)
+"""Rates that no scenario reaches: what rates do has its own tests."""
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass
+class Network:
+    """How the wire behaves; milliseconds."""
+
+    delay: tuple[int, int] = (1, 20)
+    drop_rate: float = 0.0
+    """Chance, for each frame handed over, that its connection breaks instead."""
+
+
+@dataclass
+class _Link:
+    """One connection: frames arrive in order on each side."""
+
+    number: int
+    node: "Node"
+    to_relay: int = 0
+    to_client: int = 0
+    open: bool = True
+
+
+class Node:
+    """One client: engine, store, and what its user was told."""
+
+    def __init__(self, world: "World", name: str, path: Path) -> None:
+        self.world = world
+        self.name = name
+        self.path = path
+        self.store = Store.open(path, STORE_KEY)
+        self.engine = Engine(self.store, world.random)
+        self.events: list[Event] = []
+        self.link: _Link | None = None
+        self.offline = False
+        """The user's cable is out: no attempts to connect."""
+        self.connect_at: int | None = 0
+        self.crash_after: int | None = None
+        """Crash once this many frames of the next effects have left; -1: before the commit."""
+        self.crashes = 0
+        self._refs = 0
+        self._wake = 0
+
+    # -- the user
+
+    def ask(self, command: Command) -> int:
+        """Submits a command; its reference."""
+        self._refs += 1
+        self.handle(Ask(self._refs, command))
+        return self._refs
+
+    def answer(self, ref: int) -> Done | Failed | None:
+        """What became of a command, if that is known."""
+        for event in self.events:
+            if isinstance(event, Done | Failed) and event.ref == ref:
+                return event
+        return None
+
+    def do(self, command: Command, limit: int = 60_000) -> Result:
+        """Submits a command and runs the world until it is answered; CommandFailed if it fails."""
+        ref = self.ask(command)
+        self.world.run_until(lambda: self.answer(ref) is not None, limit, f"{self.name}: {command}")
+        answer = self.answer(ref)
+        if isinstance(answer, Failed):
+            raise CommandFailed(answer.code, answer.message)
+        assert isinstance(answer, Done)
+        return answer.result
+
+    def fails(self, command: Command) -> FailureCode:
+        """Submits a command that must fail; the code."""
+        try:
+            result = self.do(command)
+        except CommandFailed as error:
+            return error.code
+        raise AssertionError(f"{command} succeeded: {result}")
+
+    def told(self, kind: type[E]) -> list[E]:
+        """Events of one kind, oldest first."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def history(self, room: str | None = None) -> tuple[MessageView, ...]:
+        """The lines of a room by its id, or all."""
+        return self.store.history(room, 100_000)
+
+    def texts(self, room: str | None = None) -> list[str]:
+        """The texts of the messages of a room."""
+        return [line.text for line in self.history(room) if line.kind == "text" and not line.deleted]
+
+    def rooms(self) -> dict[str, RoomView]:
+        """Every conversation by name; open and closed rooms with `#`."""
+        from secure_chat.client.queries import GetRooms
+
+        views = self.do(GetRooms())
+        assert isinstance(views, tuple)
+        found: dict[str, RoomView] = {}
+        for view in views:
+            assert isinstance(view, RoomView)
+            found[view.name if view.kind == "direct" else f"#{view.name}"] = view
+        return found
+
+    # -- the shell
+
+    def handle(self, item: Input) -> None:
+        """Engine, store, commit, then frames and events: with a crash in between if one is due."""
+        effects = self.engine.handle(item, self.world.now)
+        self.store.apply(effects.writes)
+        if self.crash_after == -1:
+            self.crash()
+            return
+        self.store.commit()
+        self._carry_out(effects)
+
+    def _carry_out(self, effects: Effects) -> None:
+        frames = effects.frames
+        if self.crash_after is not None:
+            for frame in frames[: self.crash_after]:
+                self._send(frame)
+            self.crash()
+            return
+        for frame in frames:
+            self._send(frame)
+        self.events.extend(effects.events)
+        if effects.disconnect is not None:
+            self._hang_up()
+            self.connect_at = effects.disconnect.retry_at or None
+            if self.connect_at is not None:
+                self.world.at(max(self.connect_at, self.world.now + 1), self.connect)
+        if effects.wake_at and effects.wake_at != self._wake:
+            self._wake = effects.wake_at
+            self.world.at(max(effects.wake_at, self.world.now + 1), self._tick)
+
+    def _tick(self) -> None:
+        if self._wake and self.world.now >= self._wake:
+            self._wake = 0
+            self.handle(Tick())
+
+    def _send(self, frame: bytes) -> None:
+        if self.link is not None:
+            self.world.to_relay(self.link, frame)
+
+    def connect(self) -> None:
+        """Makes a connection if none is there and one may be made."""
+        if self.link is not None or self.offline or self.connect_at is None or self.world.now < self.connect_at:
+            return
+        if not self.world.relay_up:
+            self.handle(Disconnected("connection refused"))
+            return
+        self.link = self.world.open_link(self)
+        self.handle(Connected(CERTIFICATE_HASH, "simulated"))
+
+    def lose_connection(self) -> None:
+        """The line breaks."""
+        if self._hang_up():
+            self.handle(Disconnected("the line broke"))
+
+    def go_offline(self) -> None:
+        """The cable is out until `go_online`."""
+        self.offline = True
+        self.lose_connection()
+
+    def go_online(self) -> None:
+        """The cable is in again."""
+        self.offline = False
+        self.connect_at = self.world.now
+        self.connect()
+
+    def crash(self) -> None:
+        """The process dies: what was not committed is gone, and it starts again from the disk."""
+        self.crashes += 1
+        self.crash_after = None
+        self._hang_up()
+        self.store.rollback()
+        self.engine = Engine(self.store, self.world.random)
+        self._wake = 0
+        self.connect_at = self.world.now
+        self.world.at(self.world.now + 10, self.connect)
+
+    def snapshot(self) -> Path:
+        """A copy of the store's file, as a backup or a virtual machine's snapshot would keep it."""
+        self.store.checkpoint()
+        copy = self.path.with_suffix(f".{self.world.now}.copy")
+        shutil.copy(self.path, copy)
+        return copy
+
+    def restore(self, copy: Path) -> None:
+        """The store is what it was when the copy was made."""
+        self._hang_up()
+        self.store.close()
+        shutil.copy(copy, self.path)
+        self.store = Store.open(self.path, STORE_KEY)
+        self.engine = Engine(self.store, self.world.random)
+        self._wake = 0
+        self.connect_at = self.world.now
+        self.world.at(self.world.now + 10, self.connect)
+
+    def _hang_up(self) -> bool:
+        link, self.link = self.link, None
+        if link is None:
+            return False
+        self.world.close_link(link)
+        return True
+
+    def receive(self, link: _Link, frame: bytes) -> None:
+        """A frame arrives."""
+        if self.link is link:
+            self.handle(Received(decode_server_message(frame[HEADER_LENGTH:])))
+
+
+class World:
+    """The relay, the clients, the wire and the clock."""
+
+    def __init__(
+        self, path: Path, seed: int = 1, settings: Settings = GENEROUS, network: Network | None = None
+    ) -> None:
+        self.path = path
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.settings = settings
+        self.network = network or Network()
+        self.now = START
+        self.nodes: dict[str, Node] = {}
+        self.relay_up = True
+        self.steps = 0
+        self._queue: list[tuple[int, int, Callable[[], None]]] = []
+        self._ticket = 0
+        self._links: dict[int, _Link] = {}
+        self._live: dict[int, dict[bytes, int]] = {}
+        self._link_numbers = 0
+        self._admin: list[AdminResult] = []
+        self.directory = DirectoryKey(bytes([7]) * 32)
+        self._open_relay()
+        self._relay_tick()
+
+    def close(self) -> None:
+        """Releases every file."""
+        for node in self.nodes.values():
+            node.store.close()
+        self._reader.close()
+        self._database.close()
+
+    # -- people
+
+    def join(self, name: str, *, account: AccountKey | None = None, profile: str = "") -> Node:
+        """A new client: registered, in the lobby, settled."""
+        node = self.add(name, account=account, profile=profile)
+        node.connect_at = self.now
+        node.connect()
+        self.settle()
+        return node
+
+    def add(self, name: str, *, account: AccountKey | None = None, profile: str = "") -> Node:
+        """A new client that has not connected yet."""
+        key = profile or name
+        path = self.path / f"{key}.db"
+        store = Store.create(path, STORE_KEY)
+        writes = new_profile(
+            self.random,
+            self.now,
+            handle=name,
+            address="localhost:7443",
+            ca_pin=bytes(32),
+            token=None,
+            account=account,
+        )
+        store.apply(writes)
+        store.commit()
+        store.close()
+        node = self.nodes[key] = Node(self, name, path)
+        node.connect_at = None
+        return node
+
+    # -- time
+
+    def at(self, when: int, action: Callable[[], None]) -> None:
+        """Puts something into the queue."""
+        self._ticket += 1
+        heapq.heappush(self._queue, (when, self._ticket, action))
+
+    def step(self) -> None:
+        """The next thing that happens."""
+        when, _, action = heapq.heappop(self._queue)
+        self.now = max(self.now, when)
+        self.steps += 1
+        action()
+
+    def run_for(self, milliseconds: int) -> None:
+        """Lets time pass."""
+        end = self.now + milliseconds
+        while self._queue and self._queue[0][0] <= end:
+            self.step()
+        self.now = end
+
+    def run_until(self, condition: Callable[[], bool], limit: int = 60_000, what: str = "") -> None:
+        """Lets time pass until something is so; AssertionError after `limit` milliseconds."""
+        end = self.now + limit
+        while not condition():
+            if not self._queue or self._queue[0][0] > end:
+                raise AssertionError(f"not within {limit} ms: {what}")
+            self.step()
+
+    def settle(self, milliseconds: int = 8_000) -> None:
+        """Lets everything that is under way come to its end."""
+        self.run_for(milliseconds)
+
+    # -- the wire
+
+    def open_link(self, node: Node) -> _Link:
+        """A connection; the relay hears of it first."""
+        self._link_numbers += 1
+        link = _Link(self._link_numbers, node, self.now, self.now)
+        self._links[link.number] = link
+        self._live[link.number] = {}
+        self._relay_handle(relay_effects.Connected(link.number, CERTIFICATE_HASH, "127.0.0.1"))
+        return link
+
+    def close_link(self, link: _Link) -> None:
+        """The connection is gone; the relay notices a little later, and may still get what was on its way."""
+        link.open = False
+        lost = self.random.random() < 0.5
+        if lost:
+            self._forget_link(link)
+        else:
+            self.at(max(link.to_relay, self.now) + 1, lambda: self._forget_link(link))
+
+    def _forget_link(self, link: _Link) -> None:
+        if self._links.pop(link.number, None) is not None:
+            del self._live[link.number]
+            if self.relay_up:
+                self._relay_handle(relay_effects.Disconnected(link.number))
+
+    def to_relay(self, link: _Link, frame: bytes) -> None:
+        """A frame leaves a client."""
+        link.to_relay = max(link.to_relay, self.now + self._delay())
+        self.at(link.to_relay, lambda: self._arrive(link, frame))
+
+    def _arrive(self, link: _Link, frame: bytes) -> None:
+        if link.number not in self._links or not self.relay_up:
+            return
+        if link.open and self.random.random() < self.network.drop_rate:
+            link.node.lose_connection()
+            return
+        self._relay_handle(relay_effects.Received(link.number, decode_client_message(frame[HEADER_LENGTH:])))
+
+    def _to_client(self, number: int, frame: bytes) -> None:
+        link = self._links.get(number)
+        if link is None or not link.open:
+            return
+        link.to_client = max(link.to_client, self.now + self._delay())
+        self.at(link.to_client, lambda: self._deliver(link, frame))
+
+    def _deliver(self, link: _Link, frame: bytes) -> None:
+        if not link.open:
+            return
+        if self.random.random() < self.network.drop_rate:
+            link.node.lose_connection()
+            return
+        link.node.receive(link, frame)
+
+    def _delay(self) -> int:
+        low, high = self.network.delay
+        return low + int(self.random.random() * (high - low))
+
+    # -- the relay
+
+    def _open_relay(self) -> None:
+        self._database = Database(self.path / "relay.db")
+        self._reader = LogReader(self.path / "relay.db")
+        self._relay = Relay(self.settings, self.directory, self.random.randbytes, b"")
+
+    def _relay_tick(self) -> None:
+        if self.relay_up:
+            self._relay_handle(relay_effects.Tick())
+        self.at(self.now + 500, self._relay_tick)
+
+    def crash_relay(self, downtime: int = 500) -> None:
+        """The relay's process dies and is started again."""
+        self.relay_up = False
+        links = list(self._links.values())
+        self._links.clear()
+        self._live.clear()
+        self._reader.close()
+        self._database.close()
+        for link in links:
+            if link.open:
+                link.open = False
+                link.node.link = None
+                link.node.handle(Disconnected("the relay is gone"))
+        self.at(self.now + downtime, self._restart_relay)
+
+    def _restart_relay(self) -> None:
+        self._open_relay()
+        self.relay_up = True
+
+    def admin(self, command: AdminCommand) -> AdminResult:
+        """What the operator asks."""
+        self._relay_handle(relay_effects.AdminRequest(1, command))
+        return self._admin.pop()
+
+    def invite(self, uses: int = 1000) -> str:
+        """A token of the operator's."""
+        result = self.admin(CreateInviteToken(uses=uses))
+        assert isinstance(result, NewInvite)
+        return result.token
+
+    def _relay_handle(self, *batch: relay_effects.Input) -> None:
+        with self._database.transaction() as transaction:
+            effects = self._relay.handle(batch, transaction, self.now)
+        self._relay_carry_out(effects.outputs)
+
+    def _relay_carry_out(self, outputs: Sequence[relay_effects.Output]) -> None:
+        for output in outputs:
+            match output:
+                case relay_effects.Reply(connection, frame):
+                    self._to_client(connection, frame)
+                case relay_effects.Delivery(channel, frame, seq, exclude):
+                    for connection, channels in list(self._live.items()):
+                        if channel in channels and connection != exclude and (seq == 0 or seq > channels[channel]):
+                            channels[channel] = max(seq, channels[channel])
+                            self._to_client(connection, frame)
+                case relay_effects.StartDelivery(connection, channel, after):
+                    if connection in self._live:
+                        self._live[connection][channel] = self._replay(connection, channel, after)
+                        self._to_client(connection, encode_frame(CaughtUp(channel, self._live[connection][channel])))
+                case relay_effects.StopDelivery(connection, channel, _, frame):
+                    if connection in self._live:
+                        self._live[connection].pop(channel, None)
+                        if frame:
+                            self._to_client(connection, frame)
+                case relay_effects.Close(connection, frame):
+                    self._close_from_relay(connection, frame)
+                case relay_effects.AdminReply(_, result):
+                    self._admin.append(result)
+                case _:
+                    pass
+
+    def _close_from_relay(self, connection: int, frame: bytes) -> None:
+        link = self._links.get(connection)
+        if link is None:
+            return
+        if frame:
+            self._to_client(connection, frame)
+        self.at(link.to_client + 1, lambda: self._hung_up(link))
+        self._forget_link(link)
+
+    def _hung_up(self, link: _Link) -> None:
+        if link.open and link.node.link is link:
+            link.node.lose_connection()
+
+    def _replay(self, connection: int, channel: bytes, after: int) -> int:
+        reached = after
+        while rows := self._reader.read_after(channel, reached, REPLAY_BATCH, 1 << 20):
+            for seq, frame in rows:
+                self._to_client(connection, frame)
+                reached = seq
+        return reached
+
+
+@contextmanager
+def world(seed: int = 1, settings: Settings = GENEROUS, network: Network | None = None) -> Iterator[World]:
+    """A deployment in a temporary directory, in memory where the system offers one."""
+    shared = Path("/dev/shm")
+    base = shared if shared.is_dir() else None
+    path = Path(tempfile.mkdtemp(prefix="secure-chat-", dir=base))
+    deployment = World(path, seed, settings, network)
+    try:
+        yield deployment
+    finally:
+        deployment.close()
+        shutil.rmtree(path, ignore_errors=True)
