@@ -2,6 +2,7 @@
 """From nothing to chatting: `python3 scripts/start.py`. Needs nothing but Python.
 
     python3 scripts/start.py                     set up, start the server in the background, chat
+    python3 scripts/start.py 'secure-chat://…'   set up, and join somebody's server by their link
     python3 scripts/start.py --name alice        arguments it doesn't know go on to the client
     python3 scripts/start.py --stop              stop the server
 
@@ -35,10 +36,10 @@ def main() -> int:
     """Sets everything up and hands over to the client; the exit code."""
     parser = argparse.ArgumentParser(
         prog="start.py",
-        description="Set up secure-chat, start a server in the background, and chat.",
+        description="Set up secure-chat, start a server in the background (unless you give a link to join), and chat.",
         epilog="Other arguments go on to the client, such as --name, --no-passphrase.",
     )
-    parser.add_argument("--port", type=int, help=f"port of the server (default: {PORT}, or the next free one)")
+    parser.add_argument("--port", type=port_number, help=f"port of the server (default: {PORT}, or the next free one)")
     parser.add_argument("--profile", action="append", default=[], help="client profile to make or open")
     parser.add_argument("--stop", action="store_true", help="stop the server that runs in the background")
     parser.add_argument("--no-client", action="store_true", help="set up and start the server, nothing more")
@@ -51,11 +52,15 @@ def main() -> int:
             stop(python)
             return 0
         installed = time.monotonic()
-        process = running(python) or start(python, options.port)
-        known = joined(python, options.profile[-1:])
         profile = ["--profile", options.profile[-1]] if options.profile else []
-        client = [program(python), "client", *profile, *([] if known else [own_link(python)]), *rest]
-        guide(python, process, first=not known)
+        client = [program(python), "client", *profile]
+        if not any("://" in argument for argument in rest):
+            process = running(python) or start(python, options.port)
+            known = joined(python, options.profile[-1:])
+            if not known:
+                client.append(own_link(python))
+            guide(python, process, first=not known)
+        client += rest
     except (SetupError, KeyboardInterrupt) as error:
         print(f"start: {error or 'interrupted'}", file=sys.stderr)
         return 1
@@ -66,6 +71,14 @@ def main() -> int:
     if os.name == "posix":
         os.execv(client[0], client)  # noqa: S606 - the client takes this terminal over
     return subprocess.run(client, check=False).returncode
+
+
+def port_number(text: str) -> int:
+    """A TCP port, as argparse wants it."""
+    number = int(text)
+    if not 0 < number < 65536:
+        raise ValueError(text)
+    return number
 
 
 def running(python: Path) -> int | None:
@@ -103,8 +116,10 @@ def start(python: Path, port: int | None) -> int:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
             time.sleep(0.02)
-        else:
-            return process.pid
+            continue
+        found = running(python)
+        if found is not None:  # and not some other program at this port
+            return found
     raise SetupError(f"the server does not answer after {PATIENCE:.0f} s; see {LOG}")
 
 
@@ -162,7 +177,7 @@ The server runs in the background (process {process}), its log is {LOG}
         flush=True,
     )
     if first:
-        print("For the next person (who installs secure-chat and types: secure-chat client 'LINK'):", flush=True)
+        print("For the next person, who types on their machine: python3 scripts/start.py 'LINK'", flush=True)
         subprocess.run([program(python), "server", "invite"], cwd=ROOT, check=False)
 
 

@@ -16,6 +16,7 @@
             ProfileBusy           another process owns it and does not answer
         BackupError               no backup of ours, or the wrong passphrase for it
         JoinError                 the link could not be used
+        UnreachableError          the relay does not answer
         CommandFailed             the engine or the relay refused; carries `FailureCode`
         ClientClosed              the client ended before it answered
 """
@@ -37,6 +38,7 @@ __all__ = [
     "StoreDamagedError",
     "StoreError",
     "StoreTooNewError",
+    "UnreachableError",
     "VaultError",
     "WrongKeyError",
     "WrongPassphraseError",
@@ -97,6 +99,10 @@ class BackupError(ClientError):
 
 class JoinError(ClientError):
     """Joining did not succeed; nothing was left behind."""
+
+
+class UnreachableError(ClientError):
+    """The relay does not answer; nothing was left behind."""
 
 
 class CommandFailed(ClientError):

@@ -22,9 +22,14 @@ from secure_chat.client.errors import ProfileBusy, ProfileError, ProfileMissing
 from secure_chat.client.files import make_private_directory
 from secure_chat.client.vault import Vault
 
-__all__ = ["DEFAULT_PROFILE", "Profile", "ProfileLock", "home", "profiles"]
+__all__ = ["CA_KEY", "DEFAULT_PROFILE", "SHELL_SPACE", "Profile", "ProfileLock", "home", "profiles"]
 
 DEFAULT_PROFILE = "default"
+
+SHELL_SPACE = "shell"
+"""The store's space for what is kept beside the engine's rows."""
+CA_KEY = b"ca"
+"""Row of `SHELL_SPACE`: the relay's pinned CA in PEM; empty for the system's public ones."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}", re.ASCII)
 

@@ -77,14 +77,18 @@ class Reader:
 
     def varint(self) -> int:
         """A vector length (§2.1.2): 1, 2 or 4 bytes, and always the shortest form."""
-        first = self.uint(1)
+        start = self.position
+        if start >= self.end:
+            raise DecodeError("truncated: the data ends inside a field")
+        first = self.data[start]
         prefix = first >> 6
         if prefix == 0:
+            self.position = start + 1
             return first
         if prefix == 3:
             raise DecodeError("vector length with the reserved prefix 11 (RFC 9420 §2.1.2)")
         size = 1 << prefix
-        value = ((first & 0x3F) << (8 * (size - 1))) | self.uint(size - 1)
+        value = self.uint(size) & ((1 << (8 * size - 2)) - 1)
         if value < (1 << (8 * (size >> 1) - 2)):
             raise DecodeError("vector length not in its shortest form (RFC 9420 §2.1.2)")
         return value
@@ -154,7 +158,12 @@ class _UInt:
         out += value.to_bytes(self.size, "big")
 
     def read(self, reader: Reader) -> int:
-        return reader.uint(self.size)
+        start = reader.position
+        stop = start + self.size
+        if stop > reader.end:
+            raise DecodeError("truncated: the data ends inside a field")
+        reader.position = stop
+        return int.from_bytes(reader.data[start:stop], "big")
 
 
 class _Opaque:

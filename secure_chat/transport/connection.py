@@ -88,6 +88,12 @@ class TlsConnection:
         """The certificate that the other end has shown, in DER; b"" where it has shown none."""
         return self._tls.getpeercert(binary_form=True) or b""
 
+    @property
+    def description(self) -> str:
+        """Protocol version and cipher suite, for people; only once the handshake is finished."""
+        cipher = self._tls.cipher()
+        return f"{self._tls.version()} {cipher[0] if cipher else ''}".rstrip()
+
     def receive(self) -> bytes:
         """The plaintext that is there now, at most about RECEIVE_SIZE bytes; b"" when there is none yet.
 

@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+from typing import Any
 
 from secure_chat.transport.errors import ListenError
 
@@ -26,9 +27,7 @@ class Listener:
                 family, _, _, _, address = socket.getaddrinfo(
                     host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
                 )[0]
-                self._socket = _bound(family)
-                self._socket.bind(address)
-                self._socket.listen(BACKLOG)
+                self._socket = _listen(family, address)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ListenError(f"can't listen on {host or '*'}:{port}: {reason}") from None
@@ -65,10 +64,16 @@ class Listener:
         self._socket.close()
 
 
-def _bound(family: int) -> socket.socket:
+def _listen(family: int, address: Any) -> socket.socket:
     created = socket.socket(family, socket.SOCK_STREAM)
-    if sys.platform != "win32":  # there the option would let another program take the port away
-        created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        if sys.platform != "win32":  # there the option would let another program take the port away
+            created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        created.bind(address)
+        created.listen(BACKLOG)
+    except BaseException:
+        created.close()
+        raise
     return created
 
 

@@ -67,7 +67,7 @@ class Stream:
         self._dialer: Dialer | None = Dialer(host, port, self._poller)
 
     def connect(self) -> None:
-        """Blocks until the connection is established; raises ConnectError or HandshakeFailed."""
+        """Blocks until established, whatever the wake-up says; raises ConnectError or HandshakeFailed."""
         while not self.established:
             self.poll(None)
 
@@ -81,6 +81,12 @@ class Stream:
     def certificate_hash(self) -> bytes:
         """SHA-256 of the server's certificate, which a login signs."""
         return hashlib.sha256(self.certificate).digest()
+
+    @property
+    def description(self) -> str:
+        """Protocol version and cipher suite, for people; only once established."""
+        assert self._connection is not None
+        return self._connection.description
 
     @property
     def unsent(self) -> int:

@@ -1,6 +1,7 @@
 """Frames: a 4-byte big-endian length, then one MessagePack message of `wire.messages`."""
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Generator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -20,6 +21,7 @@ __all__ = [
 ]
 
 HEADER_LENGTH = 4
+_LENGTH = struct.Struct(">I")
 
 _ENCODER = msgspec.msgpack.Encoder()
 client_message_decoder: msgspec.msgpack.Decoder[ClientMessage] = msgspec.msgpack.Decoder(ClientMessage)
@@ -60,21 +62,33 @@ class FrameBuffer(Generic[M]):
         self.limit = limit
         """Largest body in bytes; may be raised after login."""
 
-    def feed(self, data: bytes) -> Iterator[M]:
-        """Every message completed by `data`; FrameError or FrameTooLarge end the connection."""
-        self._buffer += data
-        position = 0
-        size = len(self._buffer)
+    def feed(self, data: bytes) -> Generator[M, None, None]:
+        """Every message completed by `data`; FrameError or FrameTooLarge end the connection.
+
+        Whoever stops early and closes the generator goes on with `feed(b"")`.
+        """
+        source: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            source = self._buffer
+        decode, limit = self._decoder.decode, self.limit
+        position, size = 0, len(source)
         try:
             while size - position >= HEADER_LENGTH:
-                length = int.from_bytes(self._buffer[position : position + HEADER_LENGTH], "big")
-                if length > self.limit:
-                    raise FrameTooLarge(f"a frame of {length} bytes, {self.limit} are allowed")
-                stop = position + HEADER_LENGTH + length
+                (length,) = _LENGTH.unpack_from(source, position)
+                if length > limit:
+                    raise FrameTooLarge(f"a frame of {length} bytes, {limit} are allowed")
+                start, stop = position + HEADER_LENGTH, position + HEADER_LENGTH + length
                 if stop > size:
                     break
-                body = bytes(self._buffer[position + HEADER_LENGTH : stop])
                 position = stop
-                yield _decode(self._decoder, body)
+                try:
+                    message = decode(source[start:stop])
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    raise FrameError(f"not a message of this protocol: {error}") from None
+                yield message
         finally:
-            del self._buffer[:position]
+            if source is self._buffer:
+                del self._buffer[:position]
+            elif position < size:
+                self._buffer += source[position:]

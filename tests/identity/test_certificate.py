@@ -151,3 +151,16 @@ def test_forged_revocation_is_refused(alice: AccountKey, bob: AccountKey) -> Non
         certificate.verify_revocation(forged)
     with pytest.raises(MalformedError):
         certificate.verify_revocation(b"\x90")
+
+
+def test_only_the_very_bytes_that_were_recorded_escape_the_signature_check(
+    alice_certificate: DeviceCertificate,
+) -> None:
+    """A forged certificate for a recorded device is verified, and refused."""
+    genuine = alice_certificate.encode()
+    forged = msgspec.structs.replace(alice_certificate, serial=alice_certificate.serial + 1).encode()
+    assert certificate.verify(genuine, recorded={alice_certificate.device_id: genuine}.get) == alice_certificate
+    with pytest.raises(SignatureError):
+        certificate.verify(forged, recorded={alice_certificate.device_id: genuine}.get)
+    with pytest.raises(SignatureError):
+        certificate.verify(forged, recorded={}.get)

@@ -9,9 +9,11 @@ from secure_chat.identity.certificate import DeviceCertificate
 from secure_chat.identity.errors import SignatureError
 from secure_chat.identity.keys import AccountKey, DeviceKey
 from secure_chat.identity.login import (
+    sign_deletion,
     sign_login,
     sign_registration,
     token_hash,
+    verify_deletion,
     verify_login,
     verify_registration,
 )
@@ -83,3 +85,22 @@ def test_registration_by_another_account_is_refused(
 def test_token_is_kept_as_a_hash() -> None:
     """The relay's database holds nothing that could be used as a token."""
     assert token_hash("t") == hashlib.sha256(b"secure-chat 1 invite token\x00t").digest()
+
+
+def test_deletion_verifies_for_its_connection(alice: AccountKey) -> None:
+    """The account asks for its own removal."""
+    verify_deletion(alice.public, sign_deletion(alice, **NONCES), **NONCES)
+
+
+@pytest.mark.parametrize("changed", ["client_nonce", "server_nonce", "server_certificate"])
+def test_deletion_is_worthless_elsewhere(changed: str, alice: AccountKey) -> None:
+    """Nobody deletes an account with a recorded request."""
+    signature = sign_deletion(alice, **NONCES)
+    with pytest.raises(SignatureError, match="account deletion"):
+        verify_deletion(alice.public, signature, **{**NONCES, changed: b"x" * 32})
+
+
+def test_deletion_by_another_account_is_refused(alice: AccountKey, bob: AccountKey) -> None:
+    """Only the account itself goes."""
+    with pytest.raises(SignatureError):
+        verify_deletion(alice.public, sign_deletion(bob, **NONCES), **NONCES)

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from tests.interop.node import Driver
 
-__all__ = ["LABEL", "CoreCryptoMember", "Leaf", "Member", "Name", "Proposer", "Staged", "Status", "TsMember"]
+__all__ = ["LABEL", "LENGTH", "CoreCryptoMember", "Leaf", "Member", "Name", "Proposer", "Staged", "Status", "TsMember"]
 
 LABEL = "exporter"
 """The label, with an empty context, that core-crypto exports under."""

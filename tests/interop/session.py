@@ -24,6 +24,8 @@ class Session:
     rng: random.Random
     hire: Callable[[Name], Member]
     excused: Callable[[Member, PeerError], bool] = lambda member, error: False
+    half_may_empty: bool = True
+    """Whether removals may leave no member in the left half of the tree, so that paths end below the root."""
     members: dict[Name, Member] = field(default_factory=dict)
     leaves: list[Name | None] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
@@ -85,13 +87,15 @@ class Session:
         author = self._pick()
         others = [name for name in self.members if name != author.name]
         gone = self.rng.sample(others, min(len(others) - 1, self.rng.choice([1, 1, 2])) or 1)
+        if not self._may_remove(gone):
+            return
         staged = author.commit(remove=[self._leaf(name) for name in gone])
         self._spread("remove", author, staged, gone)
 
     def remove_by_proposal(self) -> None:
         """A removal proposed by reference, committed by somebody who stays."""
         gone = self._pick().name
-        if not self._propose("propose to remove", remove=self._leaf(gone), but=gone):
+        if not self._may_remove([gone]) or not self._propose("propose to remove", remove=self._leaf(gone), but=gone):
             return
         author = self._pick(but=gone)
         self._spread("commit proposals", author, author.commit_proposals(), [gone])
@@ -198,6 +202,13 @@ class Session:
             self.leaves[self.leaves.index(None)] = member.name
         else:
             self.leaves.append(member.name)
+
+    def _may_remove(self, gone: Sequence[Name]) -> bool:
+        left = [None if name in gone else name for name in self.leaves]
+        while left and left[-1] is None:
+            left.pop()
+        half = (1 << (len(left) - 1).bit_length()) // 2
+        return self.half_may_empty or half == 0 or any(name is not None for name in left[:half])
 
     def _leaf(self, name: Name) -> Leaf:
         return Leaf(self.leaves.index(name), name)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from secure_chat.transport.errors import ConnectionLost, Refused, TimedOut
 from secure_chat.transport.mailbox import Wakeup
@@ -135,6 +137,17 @@ def test_what_is_no_message_ends_the_connection(cut: bool, start: Callable[..., 
     for _ in range(2):
         with pytest.raises(FrameError):
             stream.poll(20)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.one_of(st.binary(max_size=40), st.integers(0, 9).map(lambda i: encode_frame(Ok(i)))), max_size=6))
+def test_any_bytes_end_in_typed_errors(start: Callable[..., Relay], authority: trustme.CA, parts: list[bytes]) -> None:
+    """Whatever a server sends: messages, then FrameError or ConnectionLost, and nothing else."""
+    relay = start(lambda connection: connection.sendall(b"".join(parts)))
+    stream = open_stream(relay, authority)
+    with pytest.raises((FrameError, ConnectionLost)):
+        collect(stream, len(parts) * 50 + 1)
+    relay.close()
 
 
 def test_too_large_frame_is_refused_by_its_header(start: Callable[..., Relay], authority: trustme.CA) -> None:

@@ -31,11 +31,16 @@ _BUSY_MS = 2_000
 """How long to wait for a process that is just closing the store."""
 
 
+_HEXADECIMAL = frozenset("0123456789abcdef")
+
+
 class Store:
     """Rows, history and search index of one profile; see `engine.effects.StoreReader` for the engine's view."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, key: bytes) -> None:
         self._connection = connection
+        self.key = key
+        """For changing its lock (`vault`)."""
         self._next_position = 1
         self._load_position()
 
@@ -76,7 +81,7 @@ class Store:
                 connection.pragma("temp_store", "MEMORY")  # nothing decrypted in temporary files
                 connection.pragma("cache_size", -_CACHE_KIB)
                 schema.migrate(connection)
-                return cls(connection)
+                return cls(connection, key)
             except BaseException:
                 connection.close()
                 raise
@@ -106,8 +111,15 @@ class Store:
             rows = cast(list[tuple[bytes, bytes]], cursor.fetchall())
         return iter(rows)
 
+    def spaces(self) -> list[str]:
+        """The names of all spaces that have rows."""
+        with _translated():
+            return [str(name) for (name,) in self._connection.execute("SELECT DISTINCT space FROM rows ORDER BY space")]
+
     def message(self, message_id: str) -> MessageView | None:
-        """One line of history."""
+        """One line of history; None also for what is no id."""
+        if len(message_id) != 32 or not _HEXADECIMAL.issuperset(message_id):
+            return None
         with _translated():
             return history.find(self._connection, message_id)
 
@@ -127,11 +139,13 @@ class Store:
             for write in writes:
                 self._write(write)
 
-    def commit(self) -> None:
-        """Makes everything applied durable; nothing to do without an open transaction."""
-        if self._connection.in_transaction:
-            with _translated():
-                self._connection.execute("COMMIT")
+    def commit(self) -> bool:
+        """Makes everything applied durable; False if there was nothing to do."""
+        if not self._connection.in_transaction:
+            return False
+        with _translated():
+            self._connection.execute("COMMIT")
+        return True
 
     def rollback(self) -> None:
         """Forgets everything applied since the last commit."""

@@ -1,15 +1,15 @@
 """HPKE base mode, RFC 9180: single-shot seal and open with empty AAD, and the exporter, as MLS uses them.
 
-Seal and open go through the library where it has the KEM; X448 and the exporter (RFC 9420 §8.3) run the key
-schedule of RFC 9180 §5.1 here.
+Seal and open go through the library where it has the KEM. X448, the exporter (RFC 9420 §8.3) and Welcomes, whose
+`info` is long and the same for all receivers, run the key schedule of RFC 9180 §5.1 here.
 """
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
-from cryptography.hazmat.primitives.asymmetric import x448
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from secure_chat.mls.codec import OPAQUE, Struct
@@ -17,7 +17,7 @@ from secure_chat.mls.crypto.kem import KEM, HPKEPrivateKey, labeled_expand, labe
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.errors import CryptoError
 
-__all__ = ["AEADS", "HPKE", "KDF_NUMBERS", "AEADAlgorithm", "HPKECiphertext"]
+__all__ = ["AEADS", "HPKE", "KDF_NUMBERS", "LONG_INFO", "AEADAlgorithm", "HPKECiphertext", "Sealer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,13 @@ _LIBRARY_KDFS = {
 }
 
 
+LONG_INFO = 16 << 10
+"""Bytes of `info` from which hashing it once for all receivers saves more than our own key schedule costs."""
+
+_LibraryPublicKey = x25519.X25519PublicKey | ec.EllipticCurvePublicKey | hpke.MLKEM768X25519PublicKey
+_LibraryPrivateKey = x25519.X25519PrivateKey | ec.EllipticCurvePrivateKey | hpke.MLKEM768X25519PrivateKey
+
+
 class HPKE:
     """HPKE with a fixed KEM, KDF (HKDF with `hash_name`) and AEAD."""
 
@@ -66,19 +73,15 @@ class HPKE:
         self._library = hpke.Suite(kem.library, _LIBRARY_KDFS[hash_name], aead.library) if kem.library else None
         self._psk_id_hash = self._extract(b"", b"psk_id_hash", b"")
 
+    def sealer(self, info: bytes) -> "Sealer":
+        """`SealBase` with empty AAD to any number of receivers under one `info`."""
+        if self._library is None or len(info) > LONG_INFO:
+            return _OwnSealer(self, info)
+        return _LibrarySealer(self.kem, self._library, info)
+
     def seal(self, public_key: bytes, info: bytes, plaintext: bytes) -> HPKECiphertext:
         """`SealBase` with empty AAD; CryptoError for an unusable public key."""
-        native = self.kem.public_key(public_key)
-        if self._library is None or isinstance(native, x448.X448PublicKey):
-            shared, enc = self.kem.encap(public_key)
-            key, nonce, _ = self._key_schedule(shared, info)
-            return HPKECiphertext(enc, self.aead.cipher(key).encrypt(nonce, plaintext, b""))
-        try:
-            sealed = self._library.encrypt(plaintext, native, info)
-        except ValueError:
-            raise CryptoError("unusable HPKE public key") from None
-        length = self.kem.enc_length
-        return HPKECiphertext(sealed[:length], sealed[length:])
+        return self.sealer(info).seal(public_key, plaintext)
 
     def open(self, private_key: HPKEPrivateKey, info: bytes, sealed: HPKECiphertext) -> Secret:
         """`OpenBase` with empty AAD; CryptoError if it was not sealed to this key under this info."""
@@ -86,10 +89,12 @@ class HPKE:
         if len(sealed.kem_output) != self.kem.enc_length:
             raise CryptoError("encapsulated key of a wrong length")
         try:
-            if self._library is None or isinstance(private_key.native, x448.X448PrivateKey):
-                key, nonce, _ = self._key_schedule(self.kem.decap(private_key, sealed.kem_output), info)
+            if self._library is None:
+                shared = self.kem.decap(private_key, sealed.kem_output)
+                key, nonce = self.key_and_nonce(shared, self.context(info))
                 return Secret(self.aead.cipher(key).decrypt(nonce, sealed.ciphertext, b""))
-            return Secret(self._library.decrypt(sealed.kem_output + sealed.ciphertext, private_key.native, info))
+            native = cast(_LibraryPrivateKey, private_key.native)
+            return Secret(self._library.decrypt(sealed.kem_output + sealed.ciphertext, native, info))
         except (InvalidTag, ValueError):
             raise CryptoError("HPKE ciphertext cannot be opened") from None
 
@@ -112,17 +117,20 @@ class HPKE:
         return self._export(self.kem.decap(private_key, kem_output), exporter_context, length, info)
 
     def _export(self, shared: bytes, exporter_context: bytes, length: int, info: bytes) -> Secret:
-        _, _, exporter_secret = self._key_schedule(shared, info)
+        secret = self._extract(shared, b"secret", b"")
+        exporter_secret = self._expand(secret, b"exp", self.context(info), self.hash_length)
         return Secret(self._expand(exporter_secret, b"sec", exporter_context, length))
 
-    def _key_schedule(self, shared: bytes, info: bytes) -> tuple[bytes, bytes, bytes]:
-        """Key, base nonce and exporter secret of base mode (RFC 9180 §5.1)."""
-        context = b"\0" + self._psk_id_hash + self._extract(b"", b"info_hash", info)
+    def context(self, info: bytes) -> bytes:
+        """The key schedule's context in base mode (RFC 9180 §5.1)."""
+        return b"\0" + self._psk_id_hash + self._extract(b"", b"info_hash", info)
+
+    def key_and_nonce(self, shared: bytes, context: bytes) -> tuple[bytes, bytes]:
+        """The AEAD key and base nonce (RFC 9180 §5.1)."""
         secret = self._extract(shared, b"secret", b"")
         return (
             self._expand(secret, b"key", context, self.aead.key_length),
             self._expand(secret, b"base_nonce", context, self.aead.nonce_length),
-            self._expand(secret, b"exp", context, self.hash_length),
         )
 
     def _extract(self, salt: bytes, label: bytes, ikm: bytes) -> bytes:
@@ -130,3 +138,45 @@ class HPKE:
 
     def _expand(self, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
         return labeled_expand(self.hash_name, self._suite_id, prk, label, info, length)
+
+
+class Sealer(Protocol):
+    """Seals to one receiver after the other under one `info`."""
+
+    def seal(self, public_key: bytes, plaintext: bytes) -> HPKECiphertext:
+        """The plaintext for the owner of this key; CryptoError if the key is unusable."""
+
+
+class _LibrarySealer:
+    """The library does all of it, hashing `info` each time."""
+
+    __slots__ = ("_encrypt", "_info", "_kem", "_length")
+
+    def __init__(self, kem: KEM, library: hpke.Suite, info: bytes) -> None:
+        self._kem = kem
+        self._encrypt = library.encrypt
+        self._info = info
+        self._length = kem.enc_length
+
+    def seal(self, public_key: bytes, plaintext: bytes) -> HPKECiphertext:
+        native = cast(_LibraryPublicKey, self._kem.public_key(public_key))
+        try:
+            sealed = self._encrypt(plaintext, native, self._info)
+        except ValueError:
+            raise CryptoError("unusable HPKE public key") from None
+        return HPKECiphertext(sealed[: self._length], sealed[self._length :])
+
+
+class _OwnSealer:
+    """The key schedule runs here: for KEMs that the library lacks, and with `info` hashed once."""
+
+    __slots__ = ("_context", "_hpke")
+
+    def __init__(self, hpke: HPKE, info: bytes) -> None:
+        self._hpke = hpke
+        self._context = hpke.context(info)
+
+    def seal(self, public_key: bytes, plaintext: bytes) -> HPKECiphertext:
+        shared, enc = self._hpke.kem.encap(public_key)
+        key, nonce = self._hpke.key_and_nonce(shared, self._context)
+        return HPKECiphertext(enc, self._hpke.aead.cipher(key).encrypt(nonce, plaintext, b""))

@@ -7,7 +7,7 @@ import hmac
 from functools import lru_cache
 
 from secure_chat.mls.codec import encode_opaque
-from secure_chat.mls.crypto.hpke import HPKECiphertext
+from secure_chat.mls.crypto.hpke import HPKECiphertext, Sealer
 from secure_chat.mls.crypto.kem import HPKEPrivateKey
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.crypto.signature import SignaturePrivateKey
@@ -22,12 +22,16 @@ __all__ = [
     "expand_with_label",
     "extract",
     "ref_hash",
+    "sealer_with_label",
     "sign_with_label",
     "verify_with_label",
 ]
 
 CACHED_LABELS = 1024
 """The protocol has about thirty labels; applications export under labels of their own."""
+
+CONSTANT_CONTEXT = 5
+"""Bytes of the longest context that is a constant: empty, "left" and "right"."""
 
 
 @lru_cache(CACHED_LABELS)
@@ -39,6 +43,12 @@ def _label(label: str) -> bytes:
 def _kdf_prefix(label: str, length: int) -> bytes:
     """KDFLabel (§8) up to its context."""
     return length.to_bytes(2, "big") + _label(label)
+
+
+@lru_cache(CACHED_LABELS)
+def _kdf_label(label: str, context: bytes, length: int) -> bytes:
+    """KDFLabel (§8) with a context that is a constant of the protocol."""
+    return _kdf_prefix(label, length) + encode_opaque(context)
 
 
 def sign_with_label(key: SignaturePrivateKey, label: str, content: bytes) -> bytes:
@@ -61,7 +71,10 @@ def expand_with_label(suite: CipherSuite, secret: bytes, label: str, context: by
     hash_length = suite.hash_length
     if length > 255 * hash_length:
         raise UsageError(f"at most {255 * hash_length} bytes can be derived from one secret")
-    info = _kdf_prefix(label, length) + (encode_opaque(context) if context else b"\0")
+    if len(context) <= CONSTANT_CONTEXT:
+        info = _kdf_label(label, context, length)
+    else:
+        info = _kdf_prefix(label, length) + encode_opaque(context)
     block = hmac.digest(secret, info + b"\x01", suite.hash_name)
     if length == hash_length:
         return Secret(block)
@@ -91,6 +104,11 @@ def encrypt_with_label(
 ) -> HPKECiphertext:
     """`EncryptWithLabel` (§5.1.3); CryptoError for an unusable public key."""
     return suite.hpke.seal(public_key, _label(label) + encode_opaque(context), plaintext)
+
+
+def sealer_with_label(suite: CipherSuite, label: str, context: bytes) -> Sealer:
+    """`EncryptWithLabel` (§5.1.3) to any number of receivers under one label and context."""
+    return suite.hpke.sealer(_label(label) + encode_opaque(context))
 
 
 def decrypt_with_label(

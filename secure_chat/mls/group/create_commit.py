@@ -32,8 +32,8 @@ from secure_chat.mls.messages.welcome import (
     GroupSecrets,
     PathSecret,
     Welcome,
+    group_secrets_sealer,
     seal_group_info,
-    seal_group_secrets,
 )
 from secure_chat.mls.registry import ExtensionType, WireFormat, grease_value
 from secure_chat.mls.schedule.epoch import welcome_secret
@@ -89,7 +89,7 @@ def create_commit(
     sender = Sender(SenderType.member, state.own_index)
     for item in items:
         if not isinstance(item, ProposalRef):
-            check_proposal(item, sender, context, state.tree, policy, options.successor)
+            check_proposal(item, sender, context, state.tree, policy, limits, options.successor)
     proposals = check_list(resolve(items, kept, sender), sender, limits)
     if options.now is not None:
         for add in proposals.adds:
@@ -189,11 +189,12 @@ def _welcome(
     suite = state.suite
     group_info = make_group_info(state, external=False, ratchet_tree=ratchet_tree)
     sealed_info = seal_group_info(suite, welcome_secret(suite, transition.member), group_info)
+    sealer = group_secrets_sealer(suite, sealed_info)
     entries = []
     for add, member in zip(proposals.adds, applied.adds, strict=True):
         path_secret = PathSecret(own_path.secret_for(member.leaf_index)) if own_path else None
         secrets = GroupSecrets(transition.joiner, path_secret, proposals.psks).encode()
         package = add.key_package
-        sealed = seal_group_secrets(suite, package.init_key, sealed_info, secrets)
+        sealed = sealer.seal(package.init_key, secrets)
         entries.append(EncryptedGroupSecrets(package.reference(suite), sealed))
     return MLSMessage.of(Welcome(suite.number, tuple(entries), sealed_info)).encode()

@@ -11,50 +11,49 @@ from collections.abc import Collection, Mapping, Sequence
 
 from secure_chat.mls.credential.extensions import Extension, Lifetime
 from secure_chat.mls.credential.policy import CredentialPolicy
-from secure_chat.mls.crypto.labels import verify_with_label
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.crypto.suite import CipherSuite, HPKEPrivateKey, suite_of
 from secure_chat.mls.errors import (
     DecodeError,
     MLSError,
-    SecretConsumedError,
     UsageError,
     ValidationError,
     WrongEpochError,
 )
-from secure_chat.mls.group.create_commit import CommitOptions, create_commit, make_group_info
+from secure_chat.mls.group.create_commit import CommitOptions, check_lifetime, create_commit, make_group_info
+from secure_chat.mls.group.epochs import Epochs
 from secure_chat.mls.group.incoming import open_handshake
 from secure_chat.mls.group.join import join_external, join_welcome, read_group_info, read_welcome
+from secure_chat.mls.group.kept import KeptProposals
 from secure_chat.mls.group.limits import Limits
 from secure_chat.mls.group.process_commit import PrivateFailure, StagedState, stage_commit
-from secure_chat.mls.group.proposal_list import check_extensions, check_proposal, check_sender, select_valid
+from secure_chat.mls.group.proposal_list import check_extensions, select_valid
 from secure_chat.mls.group.psks import PSKStore, fresh_psk
 from secure_chat.mls.group.results import (
     Application,
-    Member,
     Out,
     Pending,
     ReceivedProposal,
     Skipped,
     StagedCommit,
 )
-from secure_chat.mls.group.state import EpochState, KeptProposal, OwnUpdate, PastEpoch, random_secret, sender_kind
-from secure_chat.mls.group.storage import PendingState, Rows, Status, load_group
+from secure_chat.mls.group.state import EpochState, OwnUpdate, random_secret
+from secure_chat.mls.group.storage import PendingState, Rows, Status, StoredGroup, load_group
 from secure_chat.mls.group.successor import check_successor_group
+from secure_chat.mls.group.view import GroupView
 from secure_chat.mls.messages.commit import Commit, ProposalRef
-from secure_chat.mls.messages.content import SIGNATURE_LABEL, AuthenticatedContent, FramedContent, Sender, SenderType
+from secure_chat.mls.messages.content import AuthenticatedContent, FramedContent, Sender, SenderType
 from secure_chat.mls.messages.envelope import MLSMessage
 from secure_chat.mls.messages.key_package import KeyPackage, KeyPackageBundle
-from secure_chat.mls.messages.private import PrivateChannel, PrivateMessage
+from secure_chat.mls.messages.private import PrivateMessage
 from secure_chat.mls.messages.proposals import Add, Proposal, ReInit, Remove, Update
 from secure_chat.mls.messages.public import PublicMessage
 from secure_chat.mls.registry import ProtocolVersion, WireFormat
 from secure_chat.mls.schedule.epoch import EpochSecrets
 from secure_chat.mls.schedule.group_context import GroupContext
 from secure_chat.mls.schedule.psk import ExternalPSK, ResumptionPSK, ResumptionPSKUsage
-from secure_chat.mls.schedule.secret_tree import HANDSHAKE
 from secure_chat.mls.schedule.transcript import interim_transcript_hash
-from secure_chat.mls.tree.leaf_node import LeafIdentity, LeafNode, LeafNodeSource
+from secure_chat.mls.tree.leaf_node import LeafIdentity, LeafNodeSource
 from secure_chat.mls.tree.private import TreePrivate
 from secure_chat.mls.tree.ratchet_tree import RatchetTree
 from secure_chat.mls.tree.validation import check_members
@@ -65,40 +64,44 @@ _NO_PSKS: Mapping[bytes, bytes] = {}
 _DEFAULT_LIMITS = Limits()
 
 
-class Group:
-    """One member's view of a group. Make one with `create`, `join`, `join_external` or `load`.
+class Group(GroupView):
+    """One member's hold on a group. Make one with `create`, `join`, `join_external` or `load`.
 
     Methods raise UsageError for what the group's state does not allow and ValidationError for arguments that the
     RFC forbids; in both cases nothing has changed.
     """
 
-    def __init__(
-        self, state: EpochState, policy: CredentialPolicy, limits: Limits, psks: PSKStore, rows: Rows, status: Status
-    ) -> None:
+    def __init__(self, stored: StoredGroup, policy: CredentialPolicy, limits: Limits) -> None:
         """For this module's own use: the class methods check what they are given."""
-        self._state = state
+        rows = stored.rows
+        super().__init__(
+            Epochs(stored.state, stored.past, stored.psks, rows, limits),
+            KeptProposals(stored.kept, stored.kept_number, policy, rows, limits),
+            stored.pending,
+            stored.status,
+            stored.reinit,
+        )
+        self._rows = rows
         self._policy = policy
         self._limits = limits
-        self._psks = psks
-        self._rows = rows
-        self._status = status
-        self._reinit: ReInit | None = None
-        self._past: dict[int, PastEpoch] = {}
-        self._kept: dict[bytes, KeptProposal] = {}
-        self._kept_number = 0
-        self._pending: PendingState | None = None
 
     @classmethod
     def _new(
-        cls, state: EpochState, policy: CredentialPolicy, limits: Limits, psks: PSKStore, status: Status
+        cls,
+        state: EpochState,
+        policy: CredentialPolicy,
+        limits: Limits,
+        psks: Mapping[bytes, bytes] = _NO_PSKS,
+        status: Status = Status.active,
     ) -> "Group":
-        group = cls(state, policy, limits, PSKStore(psks.external), Rows(), status)
-        group._rows.save_version()
-        group._rows.save_status(status, None)
-        group._rows.save_epoch(state)
-        for name, psk in psks.external.items():
-            group._rows.save_psk(name, psk)
-        group._remember_resumption_psk()
+        rows = Rows()
+        group = cls(StoredGroup(state, {}, {}, 0, PSKStore(psks), None, status, None, rows), policy, limits)
+        rows.save_version()
+        rows.save_status(status, None)
+        rows.save_epoch(state)
+        for name, psk in psks.items():
+            rows.save_psk(name, psk)
+        group._epochs.remember_resumption_psk()
         return group
 
     # ---- Beginnings -------------------------------------------------------------------------------------------
@@ -129,7 +132,7 @@ class Group:
         interim = interim_transcript_hash(suite, b"", tag)
         private = TreePrivate(0, leaf_key)
         state = EpochState.start(context, tree, private, identity.signature_key, secrets, interim, tag, limits)
-        return cls._new(state, policy, limits, PSKStore(), Status.active)
+        return cls._new(state, policy, limits)
 
     @classmethod
     def join(
@@ -151,7 +154,7 @@ class Group:
         whose resumption PSK is in use, `known_groups` the ids of groups this client is in. Raises an MLSError if
         anything is wrong with the Welcome or the group.
         """
-        store = PSKStore(psks, parent._psks.resumption if parent else None)
+        store = PSKStore(psks, parent._epochs.psks.resumption if parent else None)
         joined = join_welcome(
             read_welcome(welcome, limits), bundle, identity, policy, store, ratchet_tree, known_groups, limits
         )
@@ -159,8 +162,8 @@ class Group:
         if successor is not None:
             if parent is None:
                 raise UsageError("this Welcome founds a successor group: pass its parent")
-            check_successor_group(joined.state, successor, parent._state, parent._reinit, policy)
-        return cls._new(joined.state, policy, limits, store, Status.active)
+            check_successor_group(joined.state, successor, parent._epochs.current, parent._reinit, policy)
+        return cls._new(joined.state, policy, limits, psks)
 
     @classmethod
     def join_external(
@@ -188,124 +191,40 @@ class Group:
         joined = join_external(
             info, identity, policy, store, proposals, ratchet_tree, remove, known_groups, authenticated_data, limits
         )
-        group = cls._new(joined.state, policy, limits, store, Status.joining)
+        group = cls._new(joined.state, policy, limits, psks, Status.joining)
         group._set_pending(PendingState(joined.pending, None, None))
         return group, joined.pending
 
     @classmethod
     def load(cls, rows: Mapping[bytes, bytes], policy: CredentialPolicy, limits: Limits = _DEFAULT_LIMITS) -> "Group":
         """The group exactly as it was when `changes` last reported; StorageError if the rows are damaged."""
-        stored = load_group(rows, limits)
-        group = cls(stored.state, policy, limits, stored.psks, stored.rows, stored.status)
-        group._reinit = stored.reinit
-        group._past = stored.past
-        group._kept = stored.kept
-        group._kept_number = stored.kept_number
-        group._pending = stored.pending
-        return group
+        return cls(load_group(rows, limits), policy, limits)
 
     def changes(self) -> list[tuple[bytes, bytes | None]]:
         """Rows changed since the last call, to be stored in one transaction; None deletes a row."""
-        return self._rows.drain(self._state, self._past)
-
-    # ---- Queries ----------------------------------------------------------------------------------------------
-
-    @property
-    def group_id(self) -> bytes:
-        """Constant over the group's life."""
-        return self._state.context.group_id
-
-    @property
-    def suite(self) -> CipherSuite:
-        """Constant over the group's life."""
-        return self._state.suite
-
-    @property
-    def epoch(self) -> int:
-        """The current epoch's number."""
-        return self._state.epoch
-
-    @property
-    def extensions(self) -> tuple[Extension, ...]:
-        """The GroupContext's extensions."""
-        return self._state.context.extensions
-
-    @property
-    def epoch_authenticator(self) -> bytes:
-        """§8.7: equal at all members that agree on everything that has happened."""
-        return bytes(self._state.secrets.epoch_authenticator)
-
-    @property
-    def own_leaf_index(self) -> int:
-        """This member's place in the tree."""
-        return self._state.own_index
-
-    @property
-    def identity(self) -> LeafIdentity:
-        """What this member's leaf says, with its signature key."""
-        return self._state.identity
-
-    @property
-    def active(self) -> bool:
-        """Whether this member can act: not before an external join is accepted, nor once removed or reinitialized."""
-        return self._status is Status.active
-
-    @property
-    def reinit(self) -> ReInit | None:
-        """What the commit that ended the group asked for (§11.2), None while it has not been reinitialized."""
-        return self._reinit
-
-    @property
-    def pending(self) -> Pending | None:
-        """The own commit that waits to be merged or discarded."""
-        return self._pending.pending if self._pending else None
-
-    @property
-    def proposals(self) -> tuple[ReceivedProposal, ...]:
-        """The proposals kept in this epoch, one's own included, in the order they came."""
-        return tuple(self._received(kept) for kept in self._kept.values())
-
-    def members(self) -> list[Member]:
-        """All members, by leaf index."""
-        return [Member(index, leaf) for index, leaf in self._state.tree.leaves()]
-
-    def member(self, leaf_index: int) -> Member | None:
-        """The member at a leaf, None if it is blank."""
-        leaf = self._state.tree.leaf(leaf_index)
-        return None if leaf is None else Member(leaf_index, leaf)
-
-    def export(self, label: str, context: bytes, length: int) -> Secret:
-        """§8.5 MLS-Exporter: a secret of the current epoch, known to its members only."""
-        return self._state.secrets.export(self._state.suite, label, context, length)
-
-    def resumption_psk(self, epoch: int | None = None) -> Secret | None:
-        """§8.6: of the current or a remembered past epoch."""
-        return self._psks.resumption.get((self.group_id, self.epoch if epoch is None else epoch))
-
-    def ratchet_tree(self) -> bytes:
-        """The public tree, for newcomers whose Welcome or GroupInfo lacks it (§12.4.3.3)."""
-        return self._state.tree.encode()
+        return self._epochs.changes()
 
     def group_info(self, *, external: bool = True, ratchet_tree: bool = True) -> bytes:
         """An MLSMessage with the epoch's GroupInfo; `external` lets its readers join by external commit."""
         self._require_active()
-        return MLSMessage.of(make_group_info(self._state, external=external, ratchet_tree=ratchet_tree)).encode()
+        state = self._epochs.current
+        return MLSMessage.of(make_group_info(state, external=external, ratchet_tree=ratchet_tree)).encode()
 
     # ---- Pre-shared keys --------------------------------------------------------------------------------------
 
     def add_psk(self, psk_id: bytes, psk: bytes) -> None:
         """Know an external PSK, for commits that use it."""
-        self._psks.external[psk_id] = Secret(psk)
+        self._epochs.psks.external[psk_id] = Secret(psk)
         self._rows.save_psk(psk_id, psk)
 
     def remove_psk(self, psk_id: bytes) -> None:
         """Forget an external PSK."""
-        if self._psks.external.pop(psk_id, None) is not None:
+        if self._epochs.psks.external.pop(psk_id, None) is not None:
             self._rows.save_psk(psk_id, None)
 
     def add_resumption_psk(self, group_id: bytes, epoch: int, psk: bytes) -> None:
         """Know another group's resumption PSK, for commits that use it with usage application (§8.4)."""
-        self._psks.resumption[group_id, epoch] = Secret(psk)
+        self._epochs.psks.resumption[group_id, epoch] = Secret(psk)
         self._rows.save_resumption_psk(group_id, epoch, psk)
 
     # ---- Application messages ---------------------------------------------------------------------------------
@@ -320,7 +239,7 @@ class Group:
             raise UsageError("proposals are waiting: commit them before sending (RFC 9420 §12.4)")
         if len(data) + len(authenticated_data) > self._limits.application_bytes:
             raise UsageError(f"more than {self._limits.application_bytes} bytes in one message")
-        state = self._state
+        state = self._epochs.current
         return state.channel.protect_application(
             state.private.leaf_index, state.signature_key, data, authenticated_data
         )
@@ -328,47 +247,16 @@ class Group:
     def receive(self, message: bytes) -> Application | ReceivedProposal | StagedCommit | Skipped | Out:
         """Any MLSMessage to the group; never raises for what a peer sent, and changes nothing if it is refused."""
         try:
-            channel = self._state.channel
-            if message.startswith(channel.application_header) and len(message) <= self._limits.message_bytes:
-                return self._receive_application(channel, message, None)
-            return self._receive_other(message)
+            # §15.3: bounded before anything is read.
+            if len(message) > self._limits.message_bytes:
+                raise DecodeError(f"a message of more than {self._limits.message_bytes} bytes")
+            return self._epochs.open_application(message) or self._receive_handshake(message)
         except PrivateFailure as failure:
             return Out(failure.author, failure.reason)
         except MLSError as error:
             return Skipped(error)
 
-    def _receive_application(self, channel: PrivateChannel, message: bytes, past: PastEpoch | None) -> Application:
-        unsealed = channel.unseal_application(message)
-        leaf_index = unsealed.leaf_index
-        leaf = self._state.tree.leaf(leaf_index) if past is None else self._past_leaf(channel.epoch, leaf_index)
-        if leaf is None:
-            raise ValidationError("the sender is a blank leaf (RFC 9420 §6.3.2)")
-        data, signed, signature = channel.split_application(unsealed)
-        verify_with_label(channel.suite, leaf.signature_key, SIGNATURE_LABEL, signed, signature)
-        channel.secret_tree.consume(unsealed.key)
-        return Application(
-            Member(leaf_index, leaf),
-            channel.epoch,
-            unsealed.key.generation,
-            data,
-            unsealed.authenticated_data,
-            past is None,
-        )
-
-    def _past_leaf(self, epoch: int, leaf_index: int) -> LeafNode | None:
-        """A leaf as it was in a past epoch: as the first later commit that changed it found it, or still is."""
-        for number, past in self._past.items():
-            if number >= epoch and leaf_index in past.replaced:
-                return past.replaced[leaf_index]
-        return self._state.tree.leaf(leaf_index)
-
-    def _receive_other(self, message: bytes) -> Application | ReceivedProposal | StagedCommit:
-        """Handshake messages, and application messages of past epochs."""
-        if len(message) > self._limits.message_bytes:
-            raise DecodeError(f"a message of more than {self._limits.message_bytes} bytes")
-        for past in self._past.values():
-            if message.startswith(past.channel.application_header):
-                return self._receive_application(past.channel, message, past)
+    def _receive_handshake(self, message: bytes) -> ReceivedProposal | StagedCommit:
         body = MLSMessage.decode(message).body
         if isinstance(body, PublicMessage):
             framed = body.authenticated.content
@@ -385,22 +273,31 @@ class Group:
             raise ValidationError("the group is closed for this member (RFC 9420 §12.4.2)")
         if self._pending is not None and message == self._pending.pending.commit:
             raise ValidationError("the own pending commit, which merge_pending applies")
-        verified = open_handshake(self._state, body)
+        state = self._epochs.current
+        verified = open_handshake(state, body)
         content = verified.content
         if not isinstance(content.content.content, Commit):
-            received = self._keep(content, None)
+            received = self._kept.keep(state, content)
             if verified.key is not None:
-                self._state.channel.secret_tree.consume(verified.key)
+                state.channel.secret_tree.consume(verified.key)
             return received
         used_key = None if verified.key is None else (content.content.sender.index, verified.key.generation)
-        return stage_commit(self._state, self._kept, content, used_key, self._policy, self._psks, self._limits)
+        psks = self._epochs.psks
+        return stage_commit(state, self._kept.by_reference, content, used_key, self._policy, psks, self._limits)
 
     # ---- Proposals --------------------------------------------------------------------------------------------
 
-    def propose(self, proposal: Proposal, authenticated_data: bytes = b"", *, public: bool = False) -> bytes:
-        """§12.1: propose by reference; the proposal is kept here too. One's own Update goes by `propose_update`."""
+    def propose(
+        self, proposal: Proposal, authenticated_data: bytes = b"", *, public: bool = False, now: int | None = None
+    ) -> bytes:
+        """§12.1: propose by reference; the proposal is kept here too. One's own Update goes by `propose_update`.
+
+        `now` (POSIX seconds) has the lifetime of what is added checked.
+        """
         if isinstance(proposal, Update):
             raise UsageError("an Update needs its private key: use propose_update")
+        if isinstance(proposal, Add) and now is not None:
+            check_lifetime(proposal, now)
         return self._propose(proposal, None, authenticated_data, public)
 
     def propose_update(
@@ -408,7 +305,7 @@ class Group:
     ) -> bytes:
         """§12.1.2: propose a fresh leaf of one's own, with a new `identity` if given."""
         self._require_active()
-        state = self._state
+        state = self._epochs.current
         identity = identity or state.identity
         key = HPKEPrivateKey.generate(state.suite)
         leaf = identity.update_leaf(key.public, self.group_id, state.own_index)
@@ -416,50 +313,26 @@ class Group:
 
     def drop_proposal(self, reference: bytes) -> None:
         """Stop keeping a proposal that the application does not want to commit."""
-        if self._kept.pop(reference, None) is not None:
-            self._rows.delete_proposal(reference)
+        self._kept.drop(reference)
 
     def _propose(
         self, proposal: Proposal, own_update: OwnUpdate | None, authenticated_data: bytes, public: bool
     ) -> bytes:
         self._require_active()
-        state = self._state
+        state = self._epochs.current
         sender = Sender(SenderType.member, state.own_index)
         wire_format = WireFormat.mls_public_message if public else WireFormat.mls_private_message
         framed = FramedContent(self.group_id, self.epoch, sender, authenticated_data, proposal)
         content = AuthenticatedContent.sign(wire_format, framed, state.channel.context, state.signature_key)
-        self._keep(content, own_update)
+        kept = self._kept.keep(state, content, own_update)
         if public:
             message = PublicMessage.protect(state.suite, content, state.secrets.membership_key, state.channel.context)
             return MLSMessage.of(message).encode()
-        return state.channel.protect(content)
-
-    def _keep(self, content: AuthenticatedContent, own_update: OwnUpdate | None) -> ReceivedProposal:
-        framed = content.content
-        proposal, sender = framed.content, framed.sender
-        assert not isinstance(proposal, bytes | Commit)
-        reference = content.proposal_reference(self.suite)
-        kept = self._kept.get(reference)
-        if kept is None:
-            if len(self._kept) >= self._limits.proposals:
-                raise ValidationError(f"more than {self._limits.proposals} proposals in one epoch")
-            check_sender(proposal, sender)
-            check_proposal(proposal, sender, self._state.context, self._state.tree, self._policy)
-            kept = KeptProposal(reference, proposal, sender, framed.authenticated_data, own_update)
-            self._kept[reference] = kept
-            self._rows.save_proposal(self._kept_number, kept)
-            self._kept_number += 1
-        return self._received(kept)
-
-    def _received(self, kept: KeptProposal) -> ReceivedProposal:
-        is_member = kept.sender.sender_type is SenderType.member
-        return ReceivedProposal(
-            kept.reference,
-            kept.proposal,
-            self.member(kept.sender.index) if is_member else None,
-            sender_kind(kept.sender),
-            kept.authenticated_data,
-        )
+        try:
+            return state.channel.protect(content)
+        except UsageError:
+            self._kept.drop(kept.reference)
+            raise
 
     # ---- Commits ----------------------------------------------------------------------------------------------
 
@@ -492,7 +365,9 @@ class Group:
         by_value += (Add(package) for package in add)
         by_value += (fresh_psk(self.suite, ExternalPSK(name)) for name in psks)
         if by_reference is None:
-            chosen = select_valid(self._kept.values(), by_value, self.own_leaf_index, self._state.tree)
+            chosen = select_valid(
+                self._kept.by_reference.values(), by_value, self.own_leaf_index, self._epochs.current.tree
+            )
             by_reference = [kept.reference for kept in chosen]
         items = [*(ProposalRef(reference) for reference in by_reference), *by_value]
         options = CommitOptions(
@@ -504,10 +379,12 @@ class Group:
             now=now,
             authenticated_data=authenticated_data,
         )
-        return self._commit(items, self._psks.with_external(psks), options)
+        return self._commit(items, self._epochs.psks.with_external(psks), options)
 
     def _commit(self, items: Sequence[Proposal | ProposalRef], psks: PSKStore, options: CommitOptions) -> Pending:
-        own = create_commit(self._state, self._kept, items, self._policy, psks, self._limits, options)
+        own = create_commit(
+            self._epochs.current, self._kept.by_reference, items, self._policy, psks, self._limits, options
+        )
         self._set_pending(PendingState(own.pending, own.state, own.reinit))
         return own.pending
 
@@ -540,59 +417,26 @@ class Group:
     def merge(self, staged: StagedCommit) -> None:
         """§12.4.2: enter the epoch that a received commit starts; an own pending commit is dropped with the old one."""
         token = staged.token
-        if not isinstance(token, StagedState) or token.base is not self._state:
+        if not isinstance(token, StagedState) or token.base is not self._epochs.current:
             raise UsageError("this commit was not staged by this group in its current epoch")
         self._require_active()
         if token.used_key is not None:
-            self._consume(*token.used_key)
+            self._epochs.consume_handshake_key(*token.used_key)
         if token.next is None:
-            self._drop_proposals()
+            self._kept.clear()
             self.discard_pending()
             self._set_status(Status.removed, None)
         else:
             self._enter(token.next, token.reinit)
 
-    def _consume(self, sender: int, generation: int) -> None:
-        """Forget the key that a merged commit was encrypted with (§9.2), unless that has happened."""
-        tree = self._state.channel.secret_tree
-        try:
-            tree.consume(tree.find(sender, HANDSHAKE, generation))
-        except SecretConsumedError:
-            return
-
     def _enter(self, state: EpochState, reinit: ReInit | None) -> None:
         """Make `state` the current epoch, and the current one the latest of the past."""
-        old = self._state
-        old.channel.secret_tree.drop_handshake_ratchets()
-        past = PastEpoch(old.channel, old.tree.replaced_leaves(state.tree))
-        self._past[old.epoch] = past
-        self._rows.save_past(past, old.context, old.tree.leaf_count, old.secrets.sender_data_secret)
-        while len(self._past) > self._limits.past_epochs:
-            epoch = next(iter(self._past))
-            self._rows.delete_past(epoch, self._past.pop(epoch))
-        self._state = state
-        self._rows.save_epoch(state)
-        self._remember_resumption_psk()
-        self._drop_proposals()
+        self._epochs.enter(state)
+        self._kept.clear()
         self._pending = None
         self._rows.delete_pending()
         if reinit is not None:
             self._set_status(Status.reinitialized, reinit)
-
-    def _drop_proposals(self) -> None:
-        for reference in self._kept:
-            self._rows.delete_proposal(reference)
-        self._kept.clear()
-        self._kept_number = 0
-
-    def _remember_resumption_psk(self) -> None:
-        """§8.6: keep the current epoch's resumption PSK, and the latest of this group's past ones."""
-        known = self._psks.resumption
-        known[self.group_id, self.epoch] = self._state.secrets.resumption_psk
-        self._rows.save_resumption_psk(self.group_id, self.epoch, self._state.secrets.resumption_psk)
-        oldest = (self.group_id, self.epoch - self._limits.resumption_psks)
-        if known.pop(oldest, None) is not None:
-            self._rows.save_resumption_psk(*oldest, None)
 
     def _set_status(self, status: Status, reinit: ReInit | None) -> None:
         self._status = status
@@ -655,9 +499,9 @@ class Group:
         group = Group.create(suite, group_id, identity, lifetime, self._policy, extensions, self._limits)
         psk = ResumptionPSK(usage, self.group_id, self.epoch)
         items: list[Proposal] = [fresh_psk(suite, psk), *(Add(package) for package in add)]
-        pending = group._commit(items, self._psks, CommitOptions(successor=usage, now=now))
+        pending = group._commit(items, self._epochs.psks, CommitOptions(successor=usage, now=now))
         founded = group._pending
         assert founded is not None
         assert founded.state is not None
-        check_successor_group(founded.state, psk, self._state, self._reinit, self._policy)
+        check_successor_group(founded.state, psk, self._epochs.current, self._reinit, self._policy)
         return group, pending

@@ -17,6 +17,7 @@ from secure_chat.mls.group.proposal_list import (
     check_list,
     check_proposal,
     check_successor,
+    check_total_lifetime,
 )
 from secure_chat.mls.group.psks import PSKStore
 from secure_chat.mls.group.results import Pending
@@ -179,6 +180,8 @@ def _verified_tree(
     if not hmac.compare_digest(tree.tree_hash(), context.tree_hash):
         raise ValidationError("the ratchet tree does not have the group's tree hash (RFC 9420 §12.4.3.1)")
     validate_tree(tree, context.group_id, context.extensions, policy)
+    for _, leaf in tree.leaves():
+        check_total_lifetime(leaf, limits)
     return tree
 
 
@@ -216,7 +219,7 @@ def join_external(
     if remove is not None:
         items.append(Remove(remove))
     for item in items:
-        check_proposal(item, sender, context, tree, policy)
+        check_proposal(item, sender, context, tree, policy, limits)
     proposals = check_list([(item, sender) for item in items], sender, limits)
     applied = apply_proposals(tree, proposals, limits)
     own_index = tree.blank_leaf()

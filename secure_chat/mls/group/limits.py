@@ -7,7 +7,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every member of a group should use the same values where they decide what is valid (`members`)."""
+    """Members of a group use the same values of what decides validity: `members`, `leaf_lifetime`, `psks`."""
 
     past_epochs: int = 5
     """Epochs whose application messages can still be opened; each later one deletes the oldest's secrets."""
@@ -24,5 +24,7 @@ class Limits:
     """Size of any message: a Welcome for a large group with the post-quantum suite is the largest."""
     application_bytes: int = 1 << 20
     """Application data in one message; larger things are sent in parts."""
+    leaf_lifetime: int | None = None
+    """Longest acceptable lifetime of a key package's leaf, in seconds (§7.2); None for any."""
     psks: int = 64
     """PSKs in one commit or Welcome."""

@@ -134,7 +134,7 @@ def _check(
     external = sender.sender_type is SenderType.new_member_commit
     for item in commit.proposals:
         if not isinstance(item, ProposalRef):
-            check_proposal(item, sender, context, state.tree, policy)
+            check_proposal(item, sender, context, state.tree, policy, limits)
     proposals = check_list(resolve(commit.proposals, kept, sender), sender, limits)
     # §12.4, §12.4.3.2: the path is there where it must be.
     if commit.path is None and (external or proposals.path_required):

@@ -43,6 +43,7 @@ __all__ = [
     "check_proposal",
     "check_sender",
     "check_successor",
+    "check_total_lifetime",
     "resolve",
     "select_valid",
 ]
@@ -105,6 +106,7 @@ def check_proposal(
     context: GroupContext,
     tree: RatchetTree,
     policy: CredentialPolicy,
+    limits: Limits,
     successor: ResumptionPSKUsage | None = None,
 ) -> None:
     """The rules of §12.1 for one proposal, as far as they don't depend on others; ValidationError or CryptoError.
@@ -116,6 +118,7 @@ def check_proposal(
         # §12.1.1: the key package is valid.
         proposal.key_package.validate(suite)
         leaf = proposal.key_package.leaf_node
+        check_total_lifetime(leaf, limits)
         policy.validate(leaf.credential, leaf.signature_key)
     elif isinstance(proposal, Update):
         # §12.1.2: from a member, for its own leaf.
@@ -142,6 +145,15 @@ def check_proposal(
     elif sender.sender_type is not SenderType.new_member_commit:
         # §12.1.6: only in an external commit.
         raise ValidationError("an ExternalInit outside an external commit (RFC 9420 §12.1.6)")
+
+
+def check_total_lifetime(leaf: LeafNode, limits: Limits) -> None:
+    """§7.2: no key package's leaf lives longer than the application allows."""
+    lifetime = leaf.lifetime
+    if lifetime is None or limits.leaf_lifetime is None:
+        return
+    if lifetime.not_after - lifetime.not_before > limits.leaf_lifetime:
+        raise ValidationError(f"a leaf with a lifetime of more than {limits.leaf_lifetime} seconds (RFC 9420 §7.2)")
 
 
 def check_sender(proposal: Proposal, sender: Sender) -> None:

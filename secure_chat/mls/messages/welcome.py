@@ -6,10 +6,10 @@ from typing import Annotated
 
 from secure_chat.mls.codec import OPAQUE, UINT16, UINT32, Optional, Reader, Struct, StructCodec, Vector, encode_opaque
 from secure_chat.mls.credential.extensions import Extension
-from secure_chat.mls.crypto.hpke import HPKECiphertext
+from secure_chat.mls.crypto.hpke import HPKECiphertext, Sealer
 from secure_chat.mls.crypto.labels import (
     decrypt_with_label,
-    encrypt_with_label,
+    sealer_with_label,
     sign_with_label,
     verify_with_label,
 )
@@ -26,6 +26,7 @@ __all__ = [
     "GroupSecrets",
     "PathSecret",
     "Welcome",
+    "group_secrets_sealer",
     "open_group_info",
     "open_group_secrets",
     "seal_group_info",
@@ -124,11 +125,16 @@ def open_group_info(suite: CipherSuite, welcome_secret: bytes, encrypted: bytes)
     return GroupInfo.decode(suite.aead(key).decrypt(nonce, encrypted, b""))
 
 
+def group_secrets_sealer(suite: CipherSuite, encrypted_group_info: bytes) -> Sealer:
+    """Encrypts encoded GroupSecrets to the init keys of all newcomers; CryptoError for an unusable key."""
+    return sealer_with_label(suite, "Welcome", encrypted_group_info)
+
+
 def seal_group_secrets(
     suite: CipherSuite, init_key: bytes, encrypted_group_info: bytes, encoded_secrets: bytes
 ) -> HPKECiphertext:
-    """GroupSecrets (encoded), encrypted to a KeyPackage's init key; CryptoError for an unusable key."""
-    return encrypt_with_label(suite, init_key, "Welcome", encrypted_group_info, encoded_secrets)
+    """The same to a single newcomer."""
+    return group_secrets_sealer(suite, encrypted_group_info).seal(init_key, encoded_secrets)
 
 
 def open_group_secrets(

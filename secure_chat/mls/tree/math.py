@@ -4,7 +4,7 @@ All trees are perfect: a tree of `leaf_count` leaves, a power of two, has `2 * l
 index stays the same when the tree is extended or truncated.
 """
 
-from typing import NewType
+from typing import NewType, cast
 
 __all__ = [
     "NodeIndex",
@@ -87,12 +87,13 @@ def sibling(node: NodeIndex) -> NodeIndex:
 
 def direct_path(node: NodeIndex, leaf_count: int) -> list[NodeIndex]:
     """§4.1.2: the nodes above `node`, from the lowest to the root; empty for the root."""
-    path = []
-    top = root(leaf_count)
-    while node != top:
-        node = parent(node)
-        path.append(node)
-    return path
+    path: list[int] = []
+    index, bit, top = int(node), 1 << level(node), root(leaf_count)
+    while index != top:  # `parent`, without asking for the level each time
+        index = (index | bit) & ~(bit << 1)
+        bit <<= 1
+        path.append(index)
+    return cast(list[NodeIndex], path)
 
 
 def copath(node: NodeIndex, leaf_count: int) -> list[NodeIndex]:

@@ -1,6 +1,5 @@
 """What all members have in common, counted leaf by leaf so that no commit has to look at every member again."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from secure_chat.mls.credential.extensions import (
@@ -58,19 +57,20 @@ class MemberCount:
 
     def __init__(self) -> None:
         self.total = 0
-        self._used: Counter[int] = Counter()
-        self._credentials: Counter[int] = Counter()
-        self._extensions: Counter[int] = Counter()
-        self._proposals: Counter[int] = Counter()
+        # How many members by registry number: plain dicts, since they are copied with every staged commit.
+        self._used: dict[int, int] = {}
+        self._credentials: dict[int, int] = {}
+        self._extensions: dict[int, int] = {}
+        self._proposals: dict[int, int] = {}
 
     def replace(self, old: LeafNode | None, new: LeafNode | None) -> None:
         """A leaf of the tree changes from `old` to `new`."""
         if old is not None:
             self.total -= 1
-            self._used[old.credential.credential_type] -= 1
+            _step(self._used, old.credential.credential_type, -1)
         if new is not None:
             self.total += 1
-            self._used[new.credential.credential_type] += 1
+            _step(self._used, new.credential.credential_type, 1)
         before = None if old is None else old.capabilities
         after = None if new is None else new.capabilities
         if before != after:
@@ -86,7 +86,7 @@ class MemberCount:
             (self._proposals, capabilities.proposals),
         ):
             for kind in set(types):
-                counter[kind] += step
+                _step(counter, kind, step)
 
     def copy(self) -> "MemberCount":
         """An independent copy."""
@@ -100,16 +100,16 @@ class MemberCount:
 
     def supports_proposal(self, proposal_type: int) -> bool:
         """Whether every member supports this proposal type (§12.2)."""
-        return proposal_type in DEFAULT_PROPOSAL_TYPES or self._proposals[proposal_type] == self.total
+        return proposal_type in DEFAULT_PROPOSAL_TYPES or self._proposals.get(proposal_type) == self.total
 
     def supports_extension(self, extension_type: int) -> bool:
         """Whether every member supports this extension type (§13.4)."""
-        return extension_type in DEFAULT_EXTENSION_TYPES or self._extensions[extension_type] == self.total
+        return extension_type in DEFAULT_EXTENSION_TYPES or self._extensions.get(extension_type) == self.total
 
     def check_credentials(self) -> None:
         """§7.3: every credential type in use is supported by every member; ValidationError otherwise."""
         for kind, users in self._used.items():
-            if users and self._credentials[kind] != self.total:
+            if users and self._credentials.get(kind) != self.total:
                 raise ValidationError(f"credential type {kind:#06x} is not supported by every member (RFC 9420 §7.3)")
 
     def check_extensions(self, extensions: Iterable[Extension]) -> None:
@@ -132,5 +132,9 @@ class MemberCount:
             if not self.supports_proposal(kind):
                 raise ValidationError(f"not every member supports proposal type {kind:#06x} (RFC 9420 §11.1)")
         for kind in required.credential_types:
-            if self._credentials[kind] != self.total:
+            if self._credentials.get(kind) != self.total:
                 raise ValidationError(f"not every member supports credential type {kind:#06x} (RFC 9420 §11.1)")
+
+
+def _step(counts: dict[int, int], kind: int, step: int) -> None:
+    counts[kind] = counts.get(kind, 0) + step

@@ -6,6 +6,8 @@ hashes are kept per node and recomputed only along paths that changed.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
+from operator import is_not
+from typing import cast
 
 from secure_chat.mls.codec import Reader, encode_varint
 from secure_chat.mls.crypto.suite import CipherSuite
@@ -122,8 +124,8 @@ class RatchetTree:
         width = max(len(old), len(new))
         old += [None] * (width - len(old))
         new += [None] * (width - len(new))
-        pairs = enumerate(zip(old, new, strict=True))
-        return {index: before for index, (before, after) in pairs if before is not after}  # type: ignore[misc]
+        changed = list(compress(range(width), map(is_not, old, new)))
+        return {index: self.leaf(index) for index in changed}
 
     def check_unique_keys(self) -> None:
         """§7.3, §12.4.3.1: no two nodes share an encryption key, no two leaves a signature key."""
@@ -160,7 +162,7 @@ class RatchetTree:
         first, last = node - half, node + half
         if not any(self._nodes[first + 1 : last : 2]):  # only leaves below
             leaves = self._nodes[first : last + 1 : 2]
-            return list(map(NodeIndex, compress(range(first, last + 1, 2), leaves)))
+            return cast(list[NodeIndex], list(compress(range(first, last + 1, 2), leaves)))
         return self.resolution(left(node)) + self.resolution(right(node))
 
     def encryption_key(self, node: NodeIndex) -> bytes | None:

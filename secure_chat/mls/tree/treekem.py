@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from secure_chat.mls.crypto.hpke import HPKECiphertext
-from secure_chat.mls.crypto.labels import decrypt_with_label, derive_secret, encrypt_with_label
+from secure_chat.mls.crypto.labels import decrypt_with_label, derive_secret, sealer_with_label
 from secure_chat.mls.crypto.secret import Secret
 from secure_chat.mls.crypto.suite import CipherSuite, HPKEPrivateKey
 from secure_chat.mls.errors import CryptoError, ValidationError
@@ -54,6 +54,7 @@ class OwnPath:
 
         `group_context` is the encoded provisional GroupContext. Raises CryptoError if a member's key is unusable.
         """
+        sealer = sealer_with_label(tree.suite, _LABEL, group_context)
         excluded = {node_of(leaf) for leaf in new_leaves}
         nodes = []
         for step in self.steps:
@@ -63,7 +64,7 @@ class OwnPath:
                     continue
                 public_key = tree.encryption_key(node)
                 assert public_key is not None
-                ciphertexts.append(encrypt_with_label(tree.suite, public_key, _LABEL, group_context, step.path_secret))
+                ciphertexts.append(sealer.seal(public_key, step.path_secret))
             nodes.append(UpdatePathNode(step.key.public, tuple(ciphertexts)))
         return UpdatePath(self.leaf_node, tuple(nodes))
 
@@ -181,11 +182,11 @@ def follow_path(tree: RatchetTree, private: TreePrivate, merged: MergedPath, gro
 def _own_place(
     tree: RatchetTree, private: TreePrivate, resolution: tuple[NodeIndex, ...]
 ) -> tuple[int, HPKEPrivateKey]:
-    """The first node of a resolution whose private key this member has: its place, and the key."""
-    for place, node in enumerate(resolution):
+    """A node of a resolution whose private key this member has: its place, and the key."""
+    for node in private.nodes():  # few, while a resolution can name every member
         key = private.key(node)
-        if key is not None and key.public == tree.encryption_key(node):
-            return place, key
+        if key is not None and key.public == tree.encryption_key(node) and node in resolution:
+            return resolution.index(node), key
     raise CryptoError("no private key for this update path (RFC 9420 §7.5)")
 
 

@@ -43,7 +43,7 @@ def look_up(context: Context, connection: Connection, message: Lookup) -> Accoun
         else:
             found[record.key] = record
     if misses:
-        context.limits.lookups.take(own, context.now, misses * (_MISS_COST - 1))
+        context.limits.lookups.charge(own, context.now, misses * (_MISS_COST - 1))
     return Accounts(message.id, tuple(_info(context, own, record) for record in found.values()))
 
 

@@ -40,9 +40,9 @@ def append(context: Context, connection: Connection, message: Append) -> None:
         else:
             seq = append_change(context, connection, channel, message)
     except RelayError:
-        if counter > store.last and store.number:
+        if counter > store.last:  # its ciphertext was seen: a store that does not know of it was rolled back
             store.last = counter
-            context.refused_counters[store.number] = store
+            context.refused_counters[store.id] = store
         raise
     if counter > store.last:
         store.last = counter
@@ -95,17 +95,17 @@ def _append_application(context: Context, connection: Connection, channel: Chann
 def _earlier(context: Context, connection: Connection, message: Append) -> AppendResult | None:
     """What this append id led to; None if it was refused then."""
     store = connection.store
-    for result in context.appended.get(store.number, ()):
-        if result.counter == message.counter:
-            break
-    else:
-        if message.counter <= store.forgotten:
-            raise RelayError(ErrorCode.STALE, "this append id is too old to know whether it was used")
-        found = context.transaction.log.find_append(store.number, message.counter) if store.number else None
+    counter = message.counter
+    found = next((result for result in context.appended.get(store.number, ()) if result.counter == counter), None)
+    if found is None:
+        log = context.transaction.log
+        found = log.find_append(store.number, counter)
         if found is None:
+            stored = log.store(store.id)
+            if counter == 0 or (stored is not None and counter <= stored.forgotten):
+                raise RelayError(ErrorCode.STALE, "this append id is too old to know whether it was used")
             return None
-        result = found
     channel = context.channel(message.channel)
-    if channel is None or channel.number != result.channel:
+    if channel is None or channel.number != found.channel:
         raise RelayError(ErrorCode.FORBIDDEN, "this append id was used in another channel")
-    return result
+    return found

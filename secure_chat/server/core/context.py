@@ -97,7 +97,7 @@ class Context:
         """Channels that this batch has filled beyond their limits."""
         self.appended: dict[int, list[AppendResult]] = {}
         """Append ids of this batch, by store."""
-        self.refused_counters: dict[int, StoreRecord] = {}
+        self.refused_counters: dict[bytes, StoreRecord] = {}
         """Stores whose highest counter was seen in an append that this batch has refused."""
         self._channels: dict[bytes, Channel] = {}
         self._cached_members = 0

@@ -6,8 +6,8 @@ time is over; or when its channel is full. Cursors are stored before what they a
 
 from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.context import Connection, Context
-from secure_chat.server.core.effects import StopDelivery
-from secure_chat.server.core.membership import start_delivery
+from secure_chat.server.core.effects import StartDelivery, StopDelivery
+from secure_chat.server.core.storage import MemberRecord, Usage
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import Ack, ChannelClosed, ChannelKind, Ok, Subscribe
 
@@ -24,27 +24,38 @@ __all__ = [
 
 _EXPIRED_AT_ONCE = 2_000
 """Entries, and batches of append ids, that one tick lets expire: a few milliseconds of work."""
+_DELETED_AT_ONCE = Usage(4_000, 16 * 1024 * 1024)
+"""Entries and bytes that one flush deletes: some six milliseconds of work; the rest waits for the next."""
 
 
 def subscribe(context: Context, connection: Connection, message: Subscribe) -> None:
     """Starts delivery; where this device is no member, `ChannelClosed` after the last entry that it may read."""
     context.send(connection, Ok(message.id))
-    device = connection.device.id
     for channel_id, after in message.positions:
-        channel = context.channel(channel_id)
-        member = None if channel is None else channel.members.get(device)
-        if channel is not None and member is not None:
-            start_delivery(context, connection, channel, min(max(after, member.joined - 1), channel.last))
+        if channel_id in connection.receiving:
             continue
-        leaving = None if channel is None else channel.leaving.get(device)
-        if channel is None or leaving is None:
+        found = _readable(context, connection.device.id, channel_id)
+        if found is None:
             context.send(connection, ChannelClosed(channel_id, 0))
             continue
-        start_delivery(context, connection, channel, min(max(after, leaving.joined - 1), leaving.until))
-        if channel_id in connection.receiving:
-            del connection.receiving[channel_id]
-            frame = encode_frame(ChannelClosed(channel_id, leaving.until))
-            context.outputs.append(StopDelivery(connection.id, channel_id, leaving.until, frame))
+        member, last = found
+        readable = member.until or last
+        context.outputs.append(StartDelivery(connection.id, channel_id, min(max(after, member.joined - 1), readable)))
+        if not member.until:
+            connection.receiving[channel_id] = None
+        else:
+            frame = encode_frame(ChannelClosed(channel_id, member.until))
+            context.outputs.append(StopDelivery(connection.id, channel_id, member.until, frame))
+
+
+def _readable(context: Context, device: bytes, channel_id: bytes) -> tuple[MemberRecord, int] | None:
+    """The membership, removed or not, and the channel's newest entry; a channel is not taken into memory for this."""
+    channel = context.cached(channel_id)
+    if channel is not None:
+        member = channel.members.get(device) or channel.leaving.get(device)
+        return (member, channel.last) if member is not None else None
+    found = context.transaction.channels.membership(channel_id, device)
+    return (found[1], context.transaction.log.last(found[0])) if found is not None else None
 
 
 def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
@@ -63,17 +74,12 @@ def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
 
 def flush(context: Context) -> None:
     """Stores cursors and usage, deletes what all have acknowledged, and closed rooms that nobody is left in."""
-    for channel in list(context.unsaved.values()):
-        _save_cursors(context, channel)
-        acknowledged = _acknowledged_by_all(channel)
-        if acknowledged > channel.record.floor:
-            _delete_through(context, channel, acknowledged)
-        _release(context, channel)
-        if channel.kind is ChannelKind.ROOM and not channel.members and not channel.leaving:
-            remove_channel(context, channel)
-        else:
-            context.save(channel)
-    context.unsaved.clear()
+    entries, size = _DELETED_AT_ONCE
+    unsaved, context.unsaved = context.unsaved, {}
+    for channel in unsaved.values():
+        deleted = _settle(context, channel, Usage(entries, size))
+        entries -= deleted.entries
+        size -= deleted.bytes
 
 
 def flush_appends(context: Context) -> None:
@@ -97,6 +103,7 @@ def drop_oldest(context: Context) -> None:
         if entries > 0 or size > 0:
             seq = context.transaction.log.oldest_worth(channel.number, entries, size)
             _delete_through(context, channel, min(seq, channel.last - 1))
+            context.unsaved[channel.id] = channel
     context.full.clear()
 
 
@@ -109,16 +116,18 @@ def expire(context: Context) -> None:
         channel = context.channel(record.id) if record else None
         if channel is not None:
             _delete_through(context, channel, seq)
+            context.unsaved[channel.id] = channel
     transaction.log.forget_appends(before, _EXPIRED_AT_ONCE)
     transaction.directory.forget_invites(before)
 
 
 def evict_idle(context: Context) -> None:
-    """Keeps memory bounded: saves and forgets the channels that were needed least recently."""
+    """Keeps memory bounded: settles and forgets the channels that were needed least recently."""
     for channel in context.idle_channels():
-        _save_cursors(context, channel)
-        context.save(channel)
-        context.forget(channel)
+        context.unsaved.pop(channel.id, None)
+        _settle(context, channel, _DELETED_AT_ONCE)
+        if channel.id not in context.unsaved:
+            context.forget(channel)
 
 
 def remove_channel(context: Context, channel: Channel) -> None:
@@ -128,12 +137,33 @@ def remove_channel(context: Context, channel: Channel) -> None:
     context.forget(channel)
 
 
-def _save_cursors(context: Context, channel: Channel) -> None:
+def _settle(context: Context, channel: Channel, most: Usage) -> Usage:
+    """Makes the stored channel as the one in memory; what there is still to delete waits among the unsaved."""
+    channels = context.transaction.channels
     if channel.acknowledged:
-        context.transaction.channels.put_cursors(
+        channels.put_cursors(
             [(member.cursor, channel.number, member.number) for member in channel.acknowledged.values()]
         )
         channel.acknowledged.clear()
+    _release(context, channel)
+    record = channel.record
+    target = _acknowledged_by_all(channel)
+    deleted = Usage(0, 0)
+    if target > record.floor:
+        if most.entries <= 0 or most.bytes <= 0:
+            context.unsaved[channel.id] = channel
+        elif record.entries > most.entries or record.bytes > most.bytes:
+            reachable = context.transaction.log.oldest_within(channel.number, most.entries, most.bytes)
+            deleted = _delete_through(context, channel, min(target, reachable))
+            if reachable < target:
+                context.unsaved[channel.id] = channel
+        else:
+            deleted = _delete_through(context, channel, target)
+    if channel.kind is ChannelKind.ROOM and not (channel.members or channel.leaving or record.entries):
+        remove_channel(context, channel)
+    elif not deleted.entries:
+        context.save(channel)
+    return deleted
 
 
 def _acknowledged_by_all(channel: Channel) -> int:
@@ -142,15 +172,15 @@ def _acknowledged_by_all(channel: Channel) -> int:
     return min(cursors, default=channel.last)
 
 
-def _delete_through(context: Context, channel: Channel, seq: int) -> None:
+def _delete_through(context: Context, channel: Channel, seq: int) -> Usage:
     record = channel.record
-    if seq > record.floor:
-        deleted = context.transaction.log.delete_through(channel.number, seq)
-        record.floor = seq
-        record.entries -= deleted.entries
-        record.bytes -= deleted.bytes
-        context.save(channel)
-        context.unsaved[channel.id] = channel
+    deleted = context.transaction.log.delete_through(channel.number, seq)
+    record.floor = max(record.floor, seq)
+    record.entries -= deleted.entries
+    record.bytes -= deleted.bytes
+    _release(context, channel)
+    context.save(channel)
+    return deleted
 
 
 def _release(context: Context, channel: Channel) -> None:
@@ -158,4 +188,5 @@ def _release(context: Context, channel: Channel) -> None:
     for device, member in list(channel.leaving.items()):
         if max(member.cursor, channel.record.floor) >= member.until:
             del channel.leaving[device]
+            channel.acknowledged.pop(device, None)
             context.transaction.channels.remove_member(channel.number, member.number)

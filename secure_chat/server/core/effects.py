@@ -95,6 +95,7 @@ class Delivery(Struct, frozen=True, gc=False):
 
     channel: bytes
     frame: bytes
+    """Empty with an entry that is too large to hand to so many: whoever receives the channel reads it from the log."""
     seq: int
     """0: ephemeral; may be dropped, and is first to be."""
     exclude: ConnectionId = 0

@@ -51,6 +51,11 @@ class RateLimit:
         self._whole[key] = after
         return 0
 
+    def charge(self, key: Hashable, now: int, cost: float) -> None:
+        """Uses credit that may not be there: what comes next waits the longer."""
+        whole = max(self._whole.get(key, 0.0), float(now))
+        self._whole[key] = whole + self._interval * cost
+
     def wait(self, key: Hashable, now: int) -> int:
         """Milliseconds until one more would be let through; uses nothing."""
         return max(0, ceil(self._whole.get(key, 0.0) + self._interval - now - self._burst))

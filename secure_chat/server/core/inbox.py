@@ -11,7 +11,7 @@ import msgspec
 
 from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.context import Connection, Context
-from secure_chat.server.core.effects import Delivery, StartDelivery, StopDelivery
+from secure_chat.server.core.effects import Delivery
 from secure_chat.server.core.entries import count_entry
 from secure_chat.server.core.membership import Plan
 from secure_chat.server.core.storage import DeviceRecord
@@ -101,11 +101,8 @@ def deliver_welcomes(
             if receiver is None or inbox.id not in receiver.receiving:
                 continue
             live += size
-            if live <= _LIVE_BYTES:
-                context.outputs.append(Delivery(inbox.id, start + welcome.payload + end, inbox_seq))
-            else:
-                context.outputs.append(StopDelivery(receiver.id, inbox.id, inbox_seq - 1))
-                context.outputs.append(StartDelivery(receiver.id, inbox.id, inbox_seq - 1))
+            frame = start + welcome.payload + end if live <= _LIVE_BYTES else b""
+            context.outputs.append(Delivery(inbox.id, frame, inbox_seq))
 
 
 def split_frame(entry: Entry) -> tuple[bytes, bytes]:

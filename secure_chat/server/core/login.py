@@ -146,8 +146,14 @@ def _failed(context: Context, connection: Connection, code: ErrorCode, message: 
 
 def _verified(context: Context, connection: Connection, message: Attempt) -> DeviceCertificate:
     """The certificate, after every signature of the attempt was verified."""
+    directory = context.transaction.directory
+
+    def recorded(device: bytes) -> bytes | None:
+        found = directory.device(device)
+        return None if found is None else found.certificate
+
     try:
-        certificate = device_certificate.verify(message.certificate, context.now // 1000)
+        certificate = device_certificate.verify(message.certificate, context.now // 1000, recorded=recorded)
         if isinstance(message, Register):
             verify_registration(
                 message.signature,

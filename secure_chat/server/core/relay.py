@@ -38,12 +38,14 @@ from secure_chat.wire.messages import ClientMessage, ServerMessage
 
 __all__ = ["Relay"]
 
-_FLUSH_INTERVAL_MS = 500
-"""Cursors are stored within a second."""
+_FLUSH_INTERVAL_MS = 100
+"""Cursors are stored, and entries deleted, in small portions: no batch waits long behind them."""
 _EXPIRY_INTERVAL_MS = 5_000
 """How often entries, append ids and credits are looked over for what has expired."""
 _MAX_REFUSALS = 1_000
 """Requests over its rate after which a connection is closed: it is not listening to the answers."""
+_POSITIONS_PER_REQUEST = 16
+"""So many channels in a subscription or acknowledgement cost as much as one request."""
 _CLOSING = (ErrorCode.MALFORMED, ErrorCode.UNSUPPORTED_VERSION)
 
 
@@ -76,11 +78,10 @@ class Relay:
         context.begin(transaction, now)
         connections = context.connections
         for item in batch:
-            kind = type(item)
-            if kind is Received:
-                connection = connections.get(item.connection)  # type: ignore[union-attr]
+            if type(item) is Received:
+                connection = connections.get(item.connection)
                 if connection is not None and connection.phase is not Phase.CLOSED:
-                    self._receive(connection, item.message)  # type: ignore[union-attr]
+                    self._receive(connection, item.message)
             else:
                 self._other(item)
         delivery.flush_appends(context)
@@ -119,7 +120,7 @@ class Relay:
     def _receive(self, connection: Connection, message: ClientMessage) -> None:
         context = self._context
         try:
-            self._take_credit(connection)
+            self._take_credit(connection, message)
             if type(message) is wire.Append and connection.phase is Phase.LOGGED_IN:
                 append(context, connection, message)
                 return
@@ -192,11 +193,13 @@ class Relay:
         self._interval = 1000 / settings.requests_per_second
         self._burst = self._interval * settings.requests_burst
 
-    def _take_credit(self, connection: Connection) -> None:
+    def _take_credit(self, connection: Connection, message: ClientMessage) -> None:
         """The rate limit that every connection carries (`fairness.RateLimit`, in short)."""
         now = self._context.now
         whole = connection.whole
         whole = (whole if whole > now else now) + self._interval
+        if isinstance(message, (wire.Subscribe, wire.Ack)):
+            whole += self._interval * (len(message.positions) // _POSITIONS_PER_REQUEST)
         if whole - now > self._burst:
             connection.refusals += 1
             wait = int(whole - now - self._burst) + 1

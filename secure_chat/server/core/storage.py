@@ -261,6 +261,9 @@ class Channels(Protocol):
     def memberships(self, device: bytes) -> list[tuple[ChannelRecord, MemberRecord]]:
         """The channels that this device is a member of or may still read, its inbox too."""
 
+    def membership(self, channel: bytes, device: bytes) -> tuple[ChannelRecord, MemberRecord] | None:
+        """One channel that this device is a member of or may still read."""
+
     def channels_of(self, account: bytes) -> list[bytes]:
         """The ids of the channels that have member devices of this account, inboxes left out."""
 
@@ -319,7 +322,13 @@ class Log(Protocol):
         """Deletes everything up to and including this entry; returns how much it was."""
 
     def oldest_worth(self, number: int, entries: int, size: int) -> int:
-        """The entry up to which one must delete to be rid of at least so many entries and bytes."""
+        """The entry up to which one must delete to be rid of so many entries and bytes; 0 if nothing is stored."""
+
+    def oldest_within(self, number: int, entries: int, size: int) -> int:
+        """The entry up to which one may delete without exceeding so many entries and bytes, but at least the oldest.
+
+        Past the newest entry if everything is within.
+        """
 
     def expired(self, before: int, limit: int) -> list[tuple[int, int]]:
         """(channel, seq) of up to so many oldest entries from before this time: the highest of each channel."""
@@ -343,9 +352,17 @@ class Log(Protocol):
 class Transaction(Protocol):
     """All that the core sees of the world while it handles one batch."""
 
-    directory: Directory
-    channels: Channels
-    log: Log
+    @property
+    def directory(self) -> Directory:
+        """Accounts, devices, invites, key packages."""
+
+    @property
+    def channels(self) -> Channels:
+        """Channels, their members, their GroupInfos."""
+
+    @property
+    def log(self) -> Log:
+        """Entries and append ids."""
 
     @property
     def incarnation(self) -> bytes:

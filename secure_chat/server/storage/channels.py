@@ -15,6 +15,10 @@ _CHANNEL = (
     "c.members_may_add, c.floor, c.base, c.counted, c.entries, c.bytes, c.number"
 )
 _MEMBER = "d.id, a.key, m.device, m.joined, m.cursor, m.until"
+_MEMBERSHIP = (
+    f"SELECT {_MEMBER}, {_CHANNEL} FROM devices d JOIN members m ON m.device = d.number "
+    "JOIN channels c ON c.number = m.channel JOIN accounts a ON a.number = d.account"
+)
 _MEMBER_COUNT = "(SELECT count(*) FROM members m WHERE m.channel = c.number AND m.until = 0)"
 
 _encode = msgspec.msgpack.encode
@@ -114,13 +118,13 @@ class ChannelTable:
 
     def memberships(self, device: bytes) -> list[tuple[ChannelRecord, MemberRecord]]:
         """The channels that this device is a member of or may still read, its inbox too."""
-        rows = self._sql.rows(
-            f"SELECT {_MEMBER}, {_CHANNEL} FROM devices d JOIN members m ON m.device = d.number "
-            "JOIN channels c ON c.number = m.channel JOIN accounts a ON a.number = d.account "
-            "WHERE d.id = ? ORDER BY c.number",
-            (device,),
-        )
+        rows = self._sql.rows(f"{_MEMBERSHIP} WHERE d.id = ? ORDER BY c.number", (device,))
         return [(_channel(row[6:]), MemberRecord(*row[:6])) for row in rows]
+
+    def membership(self, channel: bytes, device: bytes) -> tuple[ChannelRecord, MemberRecord] | None:
+        """One channel that this device is a member of or may still read."""
+        row = self._sql.row(f"{_MEMBERSHIP} WHERE d.id = ? AND c.id = ?", (device, channel))
+        return (_channel(row[6:]), MemberRecord(*row[:6])) if row else None
 
     def channels_of(self, account: bytes) -> list[bytes]:
         """The ids of the channels that have member devices of this account, inboxes left out."""

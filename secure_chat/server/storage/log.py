@@ -13,13 +13,16 @@ import msgspec
 from secure_chat.server.core.storage import AppendResult, ChannelRecord, StoreRecord, Usage
 from secure_chat.server.storage.sql import Sql
 
-__all__ = ["LogTable"]
+__all__ = ["MAX_SEQ", "LogTable"]
 
 _INSERT = "INSERT INTO entries (channel, seq, time, size, frame) VALUES (?, ?, ?, ?, ?)"
 _INSERT_WELCOME = (
     "INSERT INTO entries (channel, seq, time, size, frame, welcome, tail, sender) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_APPENDS = "INSERT INTO appends (store, last, first, time, results) VALUES (?, ?, ?, ?, ?)"
+
+MAX_SEQ = 2**63 - 1
+"""Sequence numbers fit SQLite's and MessagePack's signed integers."""
 
 _Row: TypeAlias = tuple[int, int, int, int, bytes]
 
@@ -97,7 +100,7 @@ class LogTable:
         return Usage(entries, size)
 
     def oldest_worth(self, number: int, entries: int, size: int) -> int:
-        """The entry up to which one must delete to be rid of at least so many entries and bytes."""
+        """The entry up to which one must delete to be rid of so many entries and bytes; 0 if nothing is stored."""
         self.flush()
         reached = 0
         for seq, length in self._sql.rows("SELECT seq, size FROM entries WHERE channel = ? ORDER BY seq", (number,)):
@@ -107,6 +110,21 @@ class LogTable:
             if entries <= 0 and size <= 0:
                 break
         return reached
+
+    def oldest_within(self, number: int, entries: int, size: int) -> int:
+        """The entry up to which one may delete without exceeding so many entries and bytes, but at least the oldest.
+
+        Past the newest entry if everything is within.
+        """
+        self.flush()
+        reached = 0
+        for seq, length in self._sql.rows("SELECT seq, size FROM entries WHERE channel = ? ORDER BY seq", (number,)):
+            entries -= 1
+            size -= length
+            if reached and (entries < 0 or size < 0):
+                return reached
+            reached = seq
+        return MAX_SEQ
 
     def expired(self, before: int, limit: int) -> list[tuple[int, int]]:
         """(channel, seq) of up to so many oldest entries from before this time: the highest of each channel."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from secure_chat.mls.crypto.dhkem import DHKEMP256, DHKEMP521, DHKEMX25519
-from secure_chat.mls.crypto.hpke import AEADS, HPKE, KDF_NUMBERS, HPKECiphertext
+from secure_chat.mls.crypto.hpke import AEADS, HPKE, KDF_NUMBERS, LONG_INFO, HPKECiphertext
 from secure_chat.mls.crypto.kem import KEM, HPKEPrivateKey
 from secure_chat.mls.crypto.suite import CipherSuite
 from secure_chat.mls.errors import CryptoError
@@ -78,6 +78,28 @@ def test_our_key_schedule_is_the_librarys(suite: CipherSuite) -> None:
     own, key = by_hand(suite), HPKEPrivateKey.generate(suite)
     assert own.open(key, b"info", suite.hpke.seal(key.public, b"info", b"message")) == b"message"
     assert suite.hpke.open(key, b"info", own.seal(key.public, b"info", b"message")) == b"message"
+
+
+@pytest.mark.parametrize("length", [0, 1, LONG_INFO, LONG_INFO + 1, 5 * LONG_INFO])
+def test_one_sealer_serves_many_receivers(suite: CipherSuite, length: int) -> None:
+    """Whether the library hashes a short info each time or a long one is hashed once, every receiver can open."""
+    info = bytes(length)
+    sealer = suite.hpke.sealer(info)
+    keys = [HPKEPrivateKey.generate(suite) for _ in range(3)]
+    for number, key in enumerate(keys):
+        sealed = sealer.seal(key.public, bytes([number]))
+        assert suite.hpke.open(key, info, sealed) == bytes([number])
+        with pytest.raises(CryptoError):
+            suite.hpke.open(key, info + b"x", sealed)
+        with pytest.raises(CryptoError):
+            suite.hpke.open(keys[number - 1], info, sealed)
+
+
+@pytest.mark.parametrize("length", [0, LONG_INFO + 1])
+def test_no_sealer_takes_an_unusable_key(suite: CipherSuite, length: int) -> None:
+    """Neither the library's nor our own."""
+    with pytest.raises(CryptoError):
+        suite.hpke.sealer(bytes(length)).seal(bytes(len(HPKEPrivateKey.generate(suite).public)), b"message")
 
 
 @pytest.mark.parametrize("part", ["key", "info", "kem_output", "ciphertext", "empty"])

@@ -117,6 +117,15 @@ def test_points_off_the_curve_are_refused(name: str) -> None:
         kem.public_key(b"\x02" + public[1 : 1 + len(public) // 2])
 
 
+def test_xwing_keys_with_a_malformed_lattice_part_are_refused() -> None:
+    """Coefficients beyond the modulus are no ML-KEM key, and nobody can encapsulate to them."""
+    public = b"\xff" * 1184 + XWING.generate().public[1184:]
+    with pytest.raises(CryptoError, match="X-Wing"):
+        XWING.public_key(public)
+    with pytest.raises(CryptoError, match="X-Wing"):
+        XWING.encap(public)
+
+
 X25519_P = 2**255 - 19
 X448_P = 2**448 - 2**224 - 1
 

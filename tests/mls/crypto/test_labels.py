@@ -14,6 +14,7 @@ from secure_chat.mls.crypto.labels import (
     expand_with_label,
     extract,
     ref_hash,
+    sealer_with_label,
     sign_with_label,
     verify_with_label,
 )
@@ -111,6 +112,8 @@ def test_labelled_encryption_opens_only_under_its_label_and_context(suite: Ciphe
     opened = decrypt_with_label(suite, key, "Welcome", b"context", sealed)
     assert opened == b"secret"
     assert isinstance(opened, Secret)
+    again = sealer_with_label(suite, "Welcome", b"context").seal(key.public, b"secret")
+    assert decrypt_with_label(suite, key, "Welcome", b"context", again) == b"secret"
     for label, context in (("UpdatePathNode", b"context"), ("Welcome", b"Context")):
         with pytest.raises(CryptoError):
             decrypt_with_label(suite, key, label, context, sealed)

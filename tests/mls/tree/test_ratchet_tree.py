@@ -185,6 +185,20 @@ def test_leaves_are_found_where_they_stand() -> None:
     assert not tree.has_signature_key(LEAVES[5].signature_key)
 
 
+def test_replaced_leaves_are_told_from_a_later_tree() -> None:
+    """What stood where another leaf, or none, stands now; also beyond the end of the smaller tree."""
+    tree = RatchetTree(FAST)
+    for leaf in LEAVES[:4]:
+        tree.add(leaf)
+    later = tree.copy()
+    assert tree.replaced_leaves(later) == {}
+    later.remove(1)
+    later.add(LEAVES[5])
+    later.add(LEAVES[6])
+    assert tree.replaced_leaves(later) == {1: LEAVES[1], 4: None}
+    assert later.replaced_leaves(tree) == {1: LEAVES[5], 4: LEAVES[6]}
+
+
 def test_two_leaves_with_the_same_keys_are_refused() -> None:
     """§7.3: each kind of key; removing one of the two is the remedy."""
     tree = RatchetTree(FAST)

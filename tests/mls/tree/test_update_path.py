@@ -68,6 +68,18 @@ def test_a_missing_ciphertext_is_an_index_error() -> None:
             node.encrypted_path_secret[place]
 
 
+def test_undivided_ciphertexts_behave_like_a_tuple() -> None:
+    """Equal to the same items however they are held, with the same hash, and without printing them."""
+    items = (HPKECiphertext(b"a", b"b"), HPKECiphertext(b"c", b"d"))
+    held = UpdatePathNode.decode(UpdatePathNode(b"k", items).encode()).encrypted_path_secret
+    other = UpdatePathNode.decode(UpdatePathNode(b"k", items[:1]).encode()).encrypted_path_secret
+    assert held == items
+    assert held == UpdatePathNode.decode(UpdatePathNode(b"l", items).encode()).encrypted_path_secret
+    assert held != other
+    assert hash(held) == hash(items)
+    assert repr(held) == "<2 HPKECiphertexts>"
+
+
 def test_update_paths_survive_a_round_trip() -> None:
     """Leaf and nodes, in the RFC's order (§7.6)."""
     path = UpdatePath(person().leaf, (UpdatePathNode(b"k", (HPKECiphertext(b"a", b"b"),)), UpdatePathNode(b"l", ())))

@@ -1,0 +1,1 @@
+"""Benchmarks of the MLS core: `python -m bench.mls`; the peers once before by `--install-peers`."""

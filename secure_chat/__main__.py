@@ -1,0 +1,74 @@
+"""The command line: `secure-chat server …` and `secure-chat client …`.
+
+Each half is imported only when it is called: a client starts without the relay's code and the other way round.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from secure_chat import __version__
+from secure_chat.errors import SecureChatError
+
+__all__ = ["main"]
+
+_HALVES = {
+    "client": ("secure_chat.ui.cli", "client", "Join with an invite link, chat, send, verify."),
+    "server": ("secure_chat.server.cli", "server", "Run a relay, invite people, look after it."),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_HALVES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _HALVES:
+            return None
+        module, name, _ = _HALVES[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in sorted(_HALVES.items())])
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="secure-chat")
+def _secure_chat() -> None:
+    """A self-hosted chat, end-to-end encrypted.
+
+    \b
+    secure-chat server                     start a relay; the first run prints an invite link
+    secure-chat client <invite link>       join; afterwards just: secure-chat client
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    try:
+        _secure_chat.main(args=arguments, prog_name="secure-chat", standalone_mode=False)
+    except click.Abort:
+        sys.exit(130)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except SecureChatError as error:
+        click.echo(f"secure-chat: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

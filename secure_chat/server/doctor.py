@@ -1,0 +1,157 @@
+"""`secure-chat server doctor`: what could go wrong soon, and what to do about each."""
+
+import os
+import shutil
+import stat
+import sys
+import time
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from secure_chat.errors import SecureChatError
+from secure_chat.server.config import Configuration
+from secure_chat.server.home import Home, certificate_hosts, link_host
+from secure_chat.transport.errors import NobodyListens, TransportError
+from secure_chat.transport.local import connect_local
+from secure_chat.transport.tls import groups_offered, server_context
+
+__all__ = ["Finding", "examine"]
+
+_DAY = 86_400
+_SOON = 30 * _DAY
+_FILES_BESIDES = 64
+"""Open files that are no connection: database, log, listeners, control socket."""
+_BUILT = 1_704_067_200
+"""1 January 2024: no clock that is right shows less."""
+
+
+class Finding(Struct, frozen=True):
+    """One thing that was looked at."""
+
+    name: str
+    state: Literal["ok", "warning", "error"]
+    text: str
+    advice: str = ""
+    """What to do; empty when all is well."""
+
+
+def examine(home: Home, configuration: Configuration) -> list[Finding]:
+    """Everything that can be seen from outside the running relay."""
+    found = [_running(home)]
+    found += _directory(home)
+    found += _certificate(home, configuration)
+    found += [_disk(home, configuration), _clock(home), _open_files(configuration), _groups(), _sqlite()]
+    return found
+
+
+def _running(home: Home) -> Finding:
+    try:
+        connect_local(home.control).close()
+    except NobodyListens:
+        return Finding("relay", "warning", f"not running in {home.root}", "start it: secure-chat server")
+    except TransportError as error:
+        return Finding("relay", "error", str(error), "is it another user's? run doctor as the relay's user")
+    return Finding("relay", "ok", f"running in {home.root}")
+
+
+def _directory(home: Home) -> Iterator[Finding]:
+    name = "permissions"
+    if not home.root.exists():
+        yield Finding(name, "warning", f"{home.root} does not exist yet", "the first start makes it")
+        return
+    if os.name != "posix":
+        yield Finding(name, "ok", "the user's own directory")
+        return
+    wrong: list[str] = []
+    for path in (home.root, home.database, home.control, *sorted(home.certificates.glob("*key*.pem"))):
+        if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            wrong.append(str(path))
+    if wrong:
+        yield Finding(name, "error", f"others may read {', '.join(wrong)}", f"chmod go= {' '.join(wrong)}")
+    else:
+        yield Finding(name, "ok", "only the relay's user may read its files")
+    if not os.access(home.root, os.W_OK):
+        yield Finding(name, "error", f"{home.root} can't be written", "run as the relay's user, or chown it")
+
+
+def _certificate(home: Home, configuration: Configuration) -> Iterator[Finding]:
+    name = "certificate"
+    now = int(time.time())
+    if not configuration.certificate and not home.certificates.exists():
+        yield Finding(name, "warning", "none yet", "the first start makes it")
+        return
+    try:
+        certificate = home.certificate_as_it_is(configuration)
+        server_context(certificate.certificate, certificate.key)
+    except SecureChatError as error:
+        yield Finding(name, "error", str(error), "restart the relay to have its own certificate made again")
+        return
+    days = (certificate.expires - now) // _DAY
+    renews = "it renews it by itself while it runs" if certificate.own else "renew it and send SIGHUP"
+    if days < 0:
+        yield Finding(name, "error", f"expired {-days} days ago", f"start the relay: {renews}")
+    elif certificate.expires - now < _SOON and not certificate.own:
+        yield Finding(name, "warning", f"expires in {days} days", renews)
+    else:
+        yield Finding(name, "ok", f"expires in {days} days; {renews}" if certificate.own else f"expires in {days} days")
+    lacking = [host for host in certificate_hosts(configuration) if host not in certificate.hosts]
+    if lacking and certificate.own:
+        advice = "restart the relay, or name its addresses with --host"
+        yield Finding("names", "warning", f"the certificate lacks {', '.join(lacking)}", advice)
+    else:
+        yield Finding("names", "ok", f"clients reach it as {link_host(configuration)}")
+
+
+def _disk(home: Home, configuration: Configuration) -> Finding:
+    place = home.root if home.root.exists() else home.root.parent
+    while not place.exists():
+        place = place.parent
+    usage = shutil.disk_usage(place)
+    reserve = configuration.limits.disk_reserve
+    text = f"{usage.free / 1e9:.1f} GB free of {usage.total / 1e9:.1f} GB"
+    if usage.free < reserve:
+        return Finding("disk", "error", f"{text}: the relay refuses writes", "free space, or lower limits.disk_reserve")
+    if usage.free < 4 * reserve:
+        return Finding("disk", "warning", text, f"writes are refused below {reserve / 1e9:.1f} GB: free space soon")
+    return Finding("disk", "ok", text)
+
+
+def _clock(home: Home) -> Finding:
+    now = time.time()
+    advice = "set it, best by NTP: certificates and logins depend on it"
+    if now < _BUILT:
+        return Finding("clock", "error", "the clock is years behind", advice)
+    newest = max((path.stat().st_mtime for path in (home.database, home.root) if path.exists()), default=now)
+    if newest > now + 300:
+        return Finding("clock", "error", "the clock is behind the database's last change", advice)
+    if sys.platform == "linux" and os.path.isdir("/run/systemd/timesync"):
+        synchronized = os.path.exists("/run/systemd/timesync/synchronized")
+        return Finding("clock", "ok" if synchronized else "warning",
+                       "synchronised" if synchronized else "not synchronised yet",
+                       "" if synchronized else "timedatectl set-ntp true")  # fmt: skip
+    return Finding("clock", "ok", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
+
+
+def _open_files(configuration: Configuration) -> Finding:
+    wanted = configuration.network.connections + configuration.network.half_open + _FILES_BESIDES
+    if sys.platform == "win32":
+        return Finding("open files", "ok", "this system sets no such limit")
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        advice = f"raise it (systemd: LimitNOFILE={wanted}; shell: ulimit -Hn) or lower network.connections"
+        return Finding("open files", "warning", f"at most {hard}, {wanted} are configured for", advice)
+    return Finding("open files", "ok", f"{'unlimited' if hard == resource.RLIM_INFINITY else hard} allowed")
+
+
+def _groups() -> Finding:
+    return Finding("TLS groups", "ok", f"TLS 1.3 with {groups_offered()}")
+
+
+def _sqlite() -> Finding:
+    import apsw
+
+    return Finding("SQLite", "ok", f"{apsw.sqlite_lib_version()}, WAL, synchronous=FULL")

@@ -1,0 +1,218 @@
+"""The data directory: what lies where, whose certificate is used, and that only one process serves it."""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from secure_chat import certificates
+from secure_chat.certificates import DEFAULT_HOSTS, CertificateFiles
+from secure_chat.identity.invite import DEFAULT_PORT, parse_address
+from secure_chat.identity.keys import DirectoryKey
+from secure_chat.server.config import Configuration
+from secure_chat.server.errors import ConfigurationError, LockedError
+from secure_chat.transport.addresses import local_hosts
+
+__all__ = ["Home", "RelayCertificate", "certificate_hosts", "link_host", "listen_addresses"]
+
+CHECKOUT_CERTIFICATES = Path("certs")
+"""Where `scripts/generate_certs.py` puts its files; used when the relay is started beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RelayCertificate:
+    """Which files TLS uses and what clients pin."""
+
+    certificate: Path
+    key: Path
+    ca_der: bytes
+    """Empty: a public CA."""
+    pin: bytes | None
+    expires: int
+    """POSIX seconds."""
+    hosts: tuple[str, ...]
+    """Names and addresses that it is good for."""
+    own: bool
+    """The relay made it and renews it."""
+
+
+class Home:
+    """The directory of one relay; private to its user."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.database = root / "relay.sqlite"
+        self.certificates = root / "certs"
+        self.control = root / "control"
+        self.directory_key_file = root / "directory-key"
+        self._lock_file = root / "lock"
+        self._lock: IO[bytes] | None = None
+
+    def prepare(self) -> None:
+        """Makes the directory, readable for its owner only; ConfigurationError if that can't be."""
+        try:
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.name == "posix" and self.root.stat().st_mode & 0o077:
+                self.root.chmod(0o700)
+        except OSError as error:
+            raise ConfigurationError(f"data directory {self.root}: {error.strerror}") from None
+
+    def acquire(self) -> None:
+        """Keeps other processes from serving this directory until this one ends; LockedError if one does."""
+        try:
+            self._lock = self._lock_file.open("a+b")
+        except OSError as error:
+            raise ConfigurationError(f"{self._lock_file}: {error.strerror}") from None
+        try:
+            _lock(self._lock)
+        except OSError:
+            self._lock.close()
+            self._lock = None
+            raise LockedError(f"another process serves {self.root}") from None
+
+    def release(self) -> None:
+        """Lets others."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def small_files(self) -> dict[str, Path]:
+        """Keys and certificates by their names in a backup."""
+        files = {path.name: path for path in CertificateFiles(self.certificates).all()}
+        return {f"certs/{name}": path for name, path in files.items()} | {
+            self.directory_key_file.name: self.directory_key_file
+        }
+
+    def directory_key(self) -> DirectoryKey:
+        """The key that vouches for handles, made on first use; clients pin it. Raises ConfigurationError."""
+        path = self.directory_key_file
+        try:
+            if not path.exists():
+                seed = DirectoryKey.generate().seed
+                unfinished = path.with_name(path.name + ".part")
+                unfinished.unlink(missing_ok=True)
+                with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(seed)
+                    file.flush()
+                    os.fsync(file.fileno())
+                unfinished.replace(path)
+            return DirectoryKey(path.read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}") from None
+        except ValueError:
+            raise ConfigurationError(f"{path} is no directory key: restore it from a backup") from None
+
+    def certificate(self, configuration: Configuration, now: int) -> tuple[RelayCertificate, str | None]:
+        """The certificate to serve, made or renewed where the relay has its own, and what was done about it."""
+        if configuration.certificate:
+            return _given(configuration), None
+        if not CertificateFiles(CHECKOUT_CERTIFICATES).server.exists():
+            loaded, done = certificates.ensure(self.certificates, certificate_hosts(configuration), now)
+            return _own(loaded), done
+        hosts = certificates.load(CHECKOUT_CERTIFICATES).hosts
+        loaded, done = certificates.ensure(CHECKOUT_CERTIFICATES, hosts, now)
+        return _own(loaded), done or f"using the certificate in {CHECKOUT_CERTIFICATES.resolve()}"
+
+    def certificate_as_it_is(self, configuration: Configuration) -> RelayCertificate:
+        """The same without making or renewing anything; raises SecureChatError."""
+        if configuration.certificate:
+            return _given(configuration)
+        checkout = CertificateFiles(CHECKOUT_CERTIFICATES).server.exists()
+        return _own(certificates.load(CHECKOUT_CERTIFICATES if checkout else self.certificates))
+
+
+def listen_addresses(configuration: Configuration) -> list[tuple[str, int]]:
+    """(host, port) of every `listen`; an empty host means all addresses."""
+    found: list[tuple[str, int]] = []
+    for text in configuration.listen:
+        host, separator, port = text.rpartition(":")
+        if not separator or (host.count(":") and not host.startswith("[")):
+            host, port = text, str(DEFAULT_PORT)
+        if not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ConfigurationError(f"listen: {text}: host:port is meant, such as 0.0.0.0:{DEFAULT_PORT}")
+        found.append((host.removeprefix("[").removesuffix("]"), int(port)))
+    return found
+
+
+def certificate_hosts(configuration: Configuration) -> list[str]:
+    """Every name and address under which clients may come."""
+    if configuration.hosts:
+        return list(dict.fromkeys((*_bare(configuration.hosts), *DEFAULT_HOSTS)))
+    hosts = [host for host, _ in listen_addresses(configuration)]
+    outside = [] if all(_is_loopback(host) for host in hosts) else local_hosts()
+    return list(dict.fromkeys((*outside, *DEFAULT_HOSTS)))
+
+
+def link_host(configuration: Configuration) -> str:
+    """The address that invite links name."""
+    if configuration.hosts:
+        return _bare(configuration.hosts)[0]
+    first = listen_addresses(configuration)[0][0]
+    if first and first not in ("0.0.0.0", "::"):  # noqa: S104
+        return first
+    return (local_hosts() or ["localhost"])[0]
+
+
+def _bare(hosts: Sequence[str]) -> list[str]:
+    return [parse_address(f"[{host}]" if ":" in host and not host.startswith("[") else host)[0] for host in hosts]
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _given(configuration: Configuration) -> RelayCertificate:
+    def read(name: str, text: str) -> x509.Certificate:
+        try:
+            return x509.load_pem_x509_certificate(Path(text).expanduser().read_bytes())
+        except OSError as error:
+            raise ConfigurationError(f"{name}: {text}: {error.strerror}") from None
+        except ValueError:
+            raise ConfigurationError(f"{name}: {text} is no certificate in PEM form") from None
+
+    leaf = read("certificate", configuration.certificate)
+    expires = int(leaf.not_valid_after_utc.timestamp())
+    files = (Path(configuration.certificate).expanduser(), Path(configuration.key).expanduser())
+    hosts = _names(leaf)
+    if not configuration.ca:
+        return RelayCertificate(*files, b"", None, expires, hosts, own=False)
+    ca = read("ca", configuration.ca)
+    return RelayCertificate(*files, _der(ca), certificates.pin(ca), expires, hosts, own=False)
+
+
+def _own(loaded: certificates.ServerCertificate) -> RelayCertificate:
+    files = loaded.files
+    pin = loaded.pin
+    return RelayCertificate(
+        files.server, files.server_key, _der(loaded.ca), pin, loaded.expires, loaded.hosts, own=True
+    )
+
+
+def _names(leaf: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,171 @@
+"""`secure-chat server` in the foreground: first run, signals, reloads, the end."""
+
+import contextlib
+import logging
+import os
+import queue
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from secure_chat.errors import SecureChatError
+from secure_chat.identity.invite import InviteLink, format_address
+from secure_chat.server import log
+from secure_chat.server.config import Configuration
+from secure_chat.server.core.admin import CreateInviteToken, NewInvite
+from secure_chat.server.errors import ServerError
+from secure_chat.server.home import Home
+from secure_chat.server.service import RelayService
+
+__all__ = ["run", "show_link"]
+
+logger = logging.getLogger(__name__)
+
+_LOOK_INTERVAL = 1.0
+"""Seconds between looks at the configuration and certificate files."""
+_RENEWAL_INTERVAL = 3600.0
+"""Seconds between checks whether the certificate should be renewed."""
+_FIRST_INVITE_LIFETIME = 7 * 86_400_000
+_RETRY_AFTER_MS = 2_000
+"""Clients come back after this long, when a restart is over; they add jitter."""
+
+
+class _Wish(Enum):
+    STOP = auto()
+    RELOAD = auto()
+
+
+def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> None:
+    """Serves until a signal ends it. `load` reads the configuration, again at each reload; raises SecureChatError."""
+    configuration = load()
+    log.configure(configuration.log_format, configuration.log_level)
+    home.prepare()
+    home.acquire()
+    wishes = _listen_to_signals()
+    try:
+        first_run = not home.database.exists()
+        certificate, done = home.certificate(configuration, int(time.time()))
+        if done:
+            logger.info("%s", done)
+        service = RelayService(configuration, home, certificate)
+        service.start()
+        for host, port in service.addresses:
+            logger.info("listening on %s, data in %s", format_address(host, port), home.root)
+        if service.metrics_port:
+            logger.info("metrics on http://127.0.0.1:%d/metrics", service.metrics_port)
+        if first_run:
+            _first_invite(service)
+        _serve(service, load, home, file, wishes)
+    finally:
+        home.release()
+
+
+def show_link(link: InviteLink, *, qr: bool) -> None:
+    """Prints an invite link, and its QR code where somebody can see it."""
+    if qr:
+        import segno
+
+        with contextlib.suppress(UnicodeEncodeError):  # a terminal without block characters
+            segno.make(str(link), error="l").terminal(compact=True, border=2)
+    click.echo(str(link))
+
+
+def _first_invite(service: RelayService) -> None:
+    answer = service.ask(CreateInviteToken(uses=1, lifetime=_FIRST_INVITE_LIFETIME, label="first run"))
+    if not isinstance(answer, NewInvite):
+        raise ServerError(f"the first invite could not be made: {answer}")
+    terminal = sys.stdout.isatty()
+    click.echo("Join with this link (one account, 7 days; more: secure-chat server invite):")
+    show_link(service.link(answer.token), qr=terminal)
+    sys.stdout.flush()
+
+
+def _listen_to_signals() -> queue.SimpleQueue[_Wish]:
+    wishes: queue.SimpleQueue[_Wish] = queue.SimpleQueue()
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        if stopping:
+            os._exit(128 + number)  # asked twice: at once; what is acknowledged is on disk
+        stopping = True
+        wishes.put(_Wish.STOP)
+
+    def reload(number: int, frame: FrameType | None) -> None:
+        wishes.put(_Wish.RELOAD)
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    for name, handler in (("SIGHUP", reload), ("SIGBREAK", stop)):
+        number = getattr(signal, name, None)  # one is Unix's, the other Windows's
+        if number is not None:
+            signal.signal(number, handler)
+    return wishes
+
+
+def _serve(
+    service: RelayService,
+    load: Callable[[], Configuration],
+    home: Home,
+    file: Path | None,
+    wishes: queue.SimpleQueue[_Wish],
+) -> None:
+    files = [file] if file else []
+    stamp = _stamp([*files, *service.certificate_files])
+    renewal = time.monotonic() + _RENEWAL_INTERVAL
+    while True:
+        try:
+            wish = wishes.get(timeout=_LOOK_INTERVAL)
+        except queue.Empty:
+            wish = None
+        if wish is _Wish.STOP:
+            break
+        problem = service.problem()
+        if problem is not None:
+            logger.error("%s: stopping; a supervisor may start the relay again", problem)
+            service.stop("the relay has failed", _RETRY_AFTER_MS)
+            raise ServerError("the relay has failed; its log says more")
+        seen = _stamp([*files, *service.certificate_files])
+        if wish is _Wish.RELOAD or seen != stamp or time.monotonic() >= renewal:
+            stamp = seen
+            renewal = time.monotonic() + _RENEWAL_INTERVAL
+            _reload(service, load, home, force=wish is _Wish.RELOAD)
+    logger.info("stopping")
+    finished = service.stop("the relay is stopping", _RETRY_AFTER_MS)
+    if not finished:
+        logger.warning("not everything could be finished in time; nothing acknowledged is lost")
+    logger.info("stopped")
+
+
+def _reload(service: RelayService, load: Callable[[], Configuration], home: Home, *, force: bool) -> None:
+    try:
+        configuration = load()
+        certificate, done = home.certificate(configuration, int(time.time()))
+        if done:
+            logger.info("%s", done)
+        log.configure(configuration.log_format, configuration.log_level)
+        changed = service.reload(configuration, certificate, force=force)
+    except SecureChatError as error:
+        logger.error("not reloaded, everything stays as it was: %s", error)
+        return
+    if changed or force:
+        logger.info("reloaded: %s", ", ".join(changed) or "nothing had changed")
+
+
+def _stamp(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:
+    """What changes when one of these files does."""
+    stamps: list[tuple[int, int, int] | None] = []
+    for file in files:
+        try:
+            found = file.stat()
+        except OSError:
+            stamps.append(None)
+        else:
+            stamps.append((found.st_mtime_ns, found.st_size, found.st_ino))
+    return stamps

@@ -1,0 +1,1 @@
+"""The line mode: a prompt that stays below what comes in."""

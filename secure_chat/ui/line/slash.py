@@ -1,0 +1,284 @@
+"""The /commands of the line mode: those of the table, and those that take several steps."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from secure_chat.client.commands import Command, CreateInviteLink, JoinRoom, MarkVerified, Send, StartDirect
+from secure_chat.client.events import Result
+from secure_chat.client.queries import GetHistory, GetSafetyNumber, GetStatus, Search
+from secure_chat.client.views import MessageView, SafetyNumberView, StatusView
+from secure_chat.ui.actions import ACTIONS
+from secure_chat.ui.arguments import Action, Arguments, InputError, Kind, Parameter, parse
+from secure_chat.ui.line.state import ChatState
+from secure_chat.ui.presenter import describe_result, message_lines, safety_number_lines
+from secure_chat.ui.qr import qr_lines
+
+__all__ = ["SLASH", "Commands", "Quit", "Slash"]
+
+HISTORY_LINES = 30
+SEARCH_HITS = 20
+
+
+class Quit(Exception):
+    """The user wants to leave the chat."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slash:
+    """How a command is used."""
+
+    name: str
+    summary: str
+    parameters: tuple[Parameter, ...] = ()
+    example: str = ""
+    action: Action | None = None
+
+    @property
+    def usage(self) -> str:
+        """As /help shows it; the current room need not be named."""
+        shown = (f"[{each.metavar}]" if each.kind is Kind.ROOM else each.metavar for each in self.parameters)
+        return " ".join([f"/{self.name}", *shown])
+
+
+_PERSON = Parameter(Kind.PERSON)
+_TEXT = Parameter(Kind.TEXT)
+_ALIASES = {"members": ("who", "names"), "leave": ("part",), "status": ("whoami",), "invitations": ("invites",)}
+_WRITTEN = (
+    Slash("join", "Enter an open room, making it if there is none.", (Parameter(Kind.NAME),), "#garden"),
+    Slash("room", "Go to a room or a person.", (Parameter(Kind.NAME, name="ROOM|PERSON"),), "#lobby"),
+    Slash("next", "Go to the next room with something unread (also Alt-A)."),
+    Slash("msg", "Write to a person, and go there.", (_PERSON, Parameter(Kind.TEXT, optional=True)), "bob see you"),
+    Slash(
+        "reply", "Answer a message: the last one of others, or ^2, ^3, …", (Parameter(Kind.MESSAGE), _TEXT), "^2 yes"
+    ),
+    Slash("history", "Show the last lines of this room, with their numbers.", (Parameter(Kind.NUMBER, True),), "50"),
+    Slash("search", "Search everywhere; in this room with /search #.", (_TEXT,), "launch code"),
+    Slash("verify", "Compare safety numbers with a person: the same digits on both screens.", (_PERSON,), "bob"),
+    Slash(
+        "fingerprint",
+        "Safety number and QR code with a person, or your own fingerprint.",
+        (Parameter(Kind.PERSON, optional=True),),
+        "bob",
+    ),
+    Slash("invite-link", "A link with which somebody can join this relay."),
+    Slash("help", "All commands, or how one is used.", (Parameter(Kind.WORD, True, "COMMAND"),), "invite"),
+    Slash("quit", "Leave the chat (also Ctrl-D); you stay in your rooms."),
+)
+
+
+def _table() -> dict[str, Slash]:
+    known = {
+        name: Slash(name, action.summary, action.parameters, action.example.replace("'", ""), action)
+        for name, action in ACTIONS.items()
+        if name != "join-room"
+    }
+    for name, others in _ALIASES.items():
+        for other in others:
+            action = ACTIONS[name]
+            known[other] = Slash(other, action.summary, action.parameters, "", action)
+    known.update({slash.name: slash for slash in _WRITTEN})
+    return dict(sorted(known.items()))
+
+
+SLASH: dict[str, Slash] = _table()
+"""Every /command by its name."""
+
+
+class Screen(Protocol):
+    """What commands need of the line mode."""
+
+    state: ChatState
+
+    def show(self, lines: list[str]) -> None:
+        """Prints above the prompt."""
+
+    async def ask(self, command: Command) -> Result:
+        """A command's result; raises CommandFailed."""
+
+    async def go(self, room_id: str) -> None:
+        """Makes a room the current one."""
+
+    async def confirm(self, question: str) -> bool:
+        """Yes or no."""
+
+
+class Commands:
+    """Runs /commands on a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+        self._written: dict[str, Callable[[str], Awaitable[None]]] = {
+            "join": self._join,
+            "room": self._room,
+            "next": self._next,
+            "msg": self._msg,
+            "reply": self._reply,
+            "history": self._history,
+            "search": self._search,
+            "verify": self._verify,
+            "fingerprint": self._fingerprint,
+            "invite-link": self._invite_link,
+            "help": self._help,
+            "quit": self._quit,
+        }
+
+    async def run(self, line: str) -> None:
+        """Runs ``/name arguments``; raises InputError, CommandFailed or Quit."""
+        name, _, rest = line[1:].partition(" ")
+        if name in self._written:
+            await self._written[name](rest.strip())
+            return
+        slash = SLASH.get(name)
+        if slash is None or slash.action is None:
+            raise InputError(f"there is no command /{name[:30]}: see /help; to send text that begins with /, write //")
+        arguments = self._parse(slash.action, rest)
+        result = await self._screen.ask(slash.action.build(arguments))
+        self._screen.show(
+            [slash.action.done_words(arguments)] if slash.action.done or result is None else describe_result(result)
+        )
+        if name in ("create", "accept"):
+            await self._enter(arguments.room)
+
+    def _parse(self, action: Action, rest: str) -> Arguments:
+        state = self._screen.state
+        words = rest.split()
+        unsent = action.name in ("retry", "cancel")
+
+        def message(reference: str) -> str:
+            if not reference and unsent:
+                return state.waiting()
+            return state.message(reference, own=action.own_message)
+
+        def text_from(index: int) -> str:
+            return rest.split(maxsplit=index)[index] if index else rest
+
+        return parse(action, words, room=state.current, message=message, rest=text_from)
+
+    async def _enter(self, name: str) -> None:
+        room = self._screen.state.find(name if name.startswith("#") else f"#{name}")
+        if room is not None:
+            await self._screen.go(room.id)
+
+    async def _join(self, rest: str) -> None:
+        name = _need(rest, "join").removeprefix("#")
+        await self._screen.ask(JoinRoom(name))
+        await self._enter(name)
+
+    async def _room(self, rest: str) -> None:
+        name = _need(rest, "room")
+        room = self._screen.state.find(name)
+        if room is None:
+            raise InputError(f"you are in no room {name}: see /rooms, enter one with /join, or /msg a person")
+        await self._screen.go(room.id)
+
+    async def _next(self, rest: str) -> None:
+        room = self._screen.state.next_unread()
+        if room is None:
+            self._screen.show(["-- nothing is unread elsewhere"])
+            return
+        await self._screen.go(room.id)
+
+    async def _msg(self, rest: str) -> None:
+        person, _, text = _need(rest, "msg").partition(" ")
+        room_id = await self._screen.ask(StartDirect(person.removeprefix("@")))
+        assert isinstance(room_id, str)
+        if room_id != self._screen.state.current:
+            await self._screen.go(room_id)
+        if text.strip():
+            await self._screen.ask(Send(room_id, text.strip()))
+
+    async def _reply(self, rest: str) -> None:
+        state = self._screen.state
+        reference, _, text = rest.partition(" ")
+        if not reference.startswith("^"):
+            reference, text = "", rest
+        if not text.strip():
+            raise InputError(f"usage: {SLASH['reply'].usage}   e.g. /reply ^2 yes")
+        target = state.message(reference, own=False)
+        await self._screen.ask(Send(state.current, text.strip(), target))
+
+    async def _history(self, rest: str) -> None:
+        state = self._screen.state
+        if rest and not (rest.isascii() and rest.isdigit()):
+            raise InputError(f"usage: {SLASH['history'].usage}")
+        limit = min(int(rest), 1_000) if rest else HISTORY_LINES
+        lines = await self._screen.ask(GetHistory(state.current, limit))
+        assert isinstance(lines, tuple)
+        views = [line for line in lines if isinstance(line, MessageView)]
+        state.enter(state.current, views, state.present)
+        numbers = {view.id: number for number, view in enumerate(reversed([v for v in views if v.kind == "text"]), 1)}
+        shown = []
+        for view in views:
+            first, *more = message_lines(view)
+            shown += [f"^{numbers[view.id]:<3} {first}" if view.id in numbers else f"     {first}", *more]
+        self._screen.show(shown or ["-- nothing here yet"])
+
+    async def _search(self, rest: str) -> None:
+        words = _need(rest, "search")
+        room = self._screen.state.current if words.startswith("# ") else None
+        hits = await self._screen.ask(Search(words.removeprefix("# "), room, SEARCH_HITS))
+        self._screen.show(describe_result(hits) if hits else ["-- nothing found"])
+
+    async def _verify(self, rest: str) -> None:
+        person = _need(rest, "verify").removeprefix("@")
+        view = await self._screen.ask(GetSafetyNumber(person))
+        assert isinstance(view, SafetyNumberView)
+        self._screen.show(
+            [
+                *safety_number_lines(view),
+                f"-- {view.handle} types /verify {self._screen.state.handle}: compare by voice or side by side.",
+            ]
+        )
+        if await self._screen.confirm("Are all digits the same on both screens? (yes/no) "):
+            await self._screen.ask(MarkVerified(view.handle))
+            self._screen.show([f"-- {view.handle} is verified, in all rooms."])
+        else:
+            self._screen.show(
+                [
+                    f"-- {view.handle} is not verified.",
+                    "!! If the digits differ, somebody may sit between you: write nothing secret, compare another way.",
+                ]
+            )
+
+    async def _fingerprint(self, rest: str) -> None:
+        if not rest:
+            status = await self._screen.ask(GetStatus())
+            assert isinstance(status, StatusView)
+            self._screen.show([f"{status.handle}: {status.fingerprint}"])
+            return
+        view = await self._screen.ask(GetSafetyNumber(rest.removeprefix("@")))
+        assert isinstance(view, SafetyNumberView)
+        self._screen.show([*safety_number_lines(view), *qr_lines(view.qr)])
+
+    async def _invite_link(self, rest: str) -> None:
+        link = await self._screen.ask(CreateInviteLink())
+        assert isinstance(link, str)
+        self._screen.show([*qr_lines(link), link, "-- for one person, valid for 7 days"])
+
+    async def _help(self, rest: str) -> None:
+        if rest:
+            slash = SLASH.get(rest.removeprefix("/"))
+            if slash is None:
+                raise InputError(f"there is no command {rest}: see /help")
+            example = [f"  e.g. /{slash.name} {slash.example}"] if slash.example else []
+            self._screen.show([slash.usage, f"  {slash.summary}", *example])
+            return
+        width = max(len(slash.usage) for slash in SLASH.values())
+        self._screen.show(
+            [
+                "Type a line and press Enter to send it; Alt-Enter begins a new line; Tab completes.",
+                *(f"  {slash.usage:<{width}}  {slash.summary}" for slash in SLASH.values()),
+                "Messages are named ^1 (the last one), ^2, …: see /history. For an example: /help COMMAND",
+            ]
+        )
+
+    async def _quit(self, rest: str) -> None:
+        raise Quit
+
+
+def _need(rest: str, name: str) -> str:
+    if not rest:
+        slash = SLASH[name]
+        raise InputError(f"usage: {slash.usage}   e.g. /{name} {slash.example}")
+    return rest

@@ -1,0 +1,89 @@
+"""The whole relay, as a process, over real TLS: what every client relies on."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_chat.wire.errors import ErrorCode, RelayError
+from secure_chat.wire.messages import EntryKind, Goodbye
+from tests.relay_client import Person
+from tests.relay_process import RelayProcess, running
+
+
+@pytest.fixture
+def relay(tmp_path: Path) -> Iterator[RelayProcess]:
+    with running(tmp_path) as started:
+        yield started
+
+
+def test_a_message_reaches_the_other_member_and_is_acknowledged(relay: RelayProcess) -> None:
+    """Register, make a room, add somebody, talk."""
+    token = relay.invite()
+    alice, bob = Person("alice"), Person("bob")
+    with relay.enter(alice, token) as hers, relay.enter(bob, token) as his:
+        room = hers.create_room().summary.channel
+        founded = hers.append(room, b"founding", kind=EntryKind.FOUNDING, add=[bob.member])
+        added = his.entries(room, 1)
+        assert added[0].payload == b"founding"
+        hers.subscribe((room, 0))
+        result = hers.append(room, b"hello", head=founded.head)
+        assert his.entries(room, 1)[0].payload == b"hello"
+        assert [entry.seq for entry in hers.entries(room, 2)] == [founded.seq, result.seq]
+
+
+def test_everything_after_a_position_is_delivered_on_the_next_connection(relay: RelayProcess) -> None:
+    """A device that was away catches up from its own store's position, in order."""
+    token = relay.invite()
+    alice, bob = Person("alice"), Person("bob")
+    with relay.enter(alice, token) as hers:
+        with relay.enter(bob, token):
+            pass
+        room = hers.create_room().summary.channel
+        head = hers.append(room, b"founding", kind=EntryKind.FOUNDING, add=[bob.member]).head
+        for number in range(50):
+            hers.append(room, b"%d" % number, head=head)
+    with relay.enter(bob) as his:
+        his.subscribe((room, head + 10))
+        assert [entry.payload for entry in his.entries(room, 40)] == [b"%d" % number for number in range(10, 50)]
+        assert his.caught_up(room) == head + 50
+
+
+def test_a_request_before_login_is_refused_by_name(relay: RelayProcess) -> None:
+    """The typed answer, on the same connection."""
+    with relay.connect() as client:
+        client.hello()
+        with pytest.raises(RelayError) as refusal:
+            client.create_room()
+        assert refusal.value.code is ErrorCode.UNEXPECTED
+
+
+def test_a_stop_says_goodbye_and_ends_in_time(relay: RelayProcess) -> None:
+    """SIGTERM: clients are told when to come back, exit code 0."""
+    with relay.enter(Person("alice"), relay.invite()) as client:
+        relay.signal(signal.SIGTERM)
+        goodbye = client.wait(Goodbye)
+        assert goodbye.retry_after > 0
+        client.wait_for_end()
+    assert relay.wait() == 0
+
+
+def test_a_restart_keeps_everything(tmp_path: Path) -> None:
+    """Accounts, rooms, entries and the invite's use are on disk."""
+    alice = Person("alice")
+    with running(tmp_path) as relay:
+        token = relay.invite(uses=1)
+        with relay.enter(alice, token) as client:
+            room = client.create_room().summary.channel
+            head = client.append(room, b"founding", kind=EntryKind.FOUNDING).head
+            client.append(room, b"kept", head=head)
+    with running(tmp_path) as relay:
+        with relay.enter(alice) as client:
+            client.subscribe((room, 0))
+            assert [entry.payload for entry in client.entries(room, 2)] == [b"founding", b"kept"]
+        with relay.connect() as stranger:
+            stranger.hello()
+            with pytest.raises(RelayError) as refusal:
+                stranger.register(Person("mallory"), token)
+            assert refusal.value.code is ErrorCode.TOKEN_INVALID
