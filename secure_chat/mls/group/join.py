@@ -165,7 +165,7 @@ def _verified_tree(
     # The group is not one of ours already.
     if context.group_id in known_groups:
         raise ValidationError("already a member of a group with this id (RFC 9420 §12.4.3)")
-    tree = RatchetTree.decode(suite, ratchet_tree)
+    tree = RatchetTree.decode(suite, ratchet_tree, limits.members)
     if tree.members.total > limits.members:
         raise ValidationError(f"more than {limits.members} members")
     # The signature, by the member it names.

@@ -32,9 +32,12 @@ from secure_chat.mls.tree.math import (
 from secure_chat.mls.tree.members import KeyCount, MemberCount
 from secure_chat.mls.tree.parent_node import ParentNode
 
-__all__ = ["Node", "RatchetTree"]
+__all__ = ["MAX_MEMBERS", "Node", "RatchetTree"]
 
 Node = LeafNode | ParentNode
+
+MAX_MEMBERS = 1 << 16
+"""Of a received tree, unless the caller says otherwise; a group of that size takes about 200 MB."""
 
 _LEAF = 1
 _PARENT = 2
@@ -314,16 +317,20 @@ class RatchetTree:
         return encode_varint(len(body)) + body
 
     @classmethod
-    def decode(cls, suite: CipherSuite, data: bytes) -> "RatchetTree":
+    def decode(cls, suite: CipherSuite, data: bytes, max_members: int = MAX_MEMBERS) -> "RatchetTree":
         """A tree as it was received; nothing but its form is checked, see `tree.validation`.
 
-        DecodeError if it is malformed, ends in a blank node or has a leaf where a parent belongs.
+        DecodeError if it is malformed, ends in a blank node or has a leaf where a parent belongs; ValidationError if
+        it is larger than `max_members` need, since blank nodes take one byte each here, but far more in memory.
         """
         reader = Reader(data)
         block = reader.block()
         reader.finish()
         nodes: list[Node | None] = []
+        limit = node_count(perfect_leaf_count(max_members))
         while block.position < block.end:
+            if len(nodes) == limit:
+                raise ValidationError(f"a ratchet tree with room for more than {max_members} members")
             present = block.uint(1)
             if present > 1:
                 raise DecodeError(f"presence octet {present} (RFC 9420 §2.1.1)")

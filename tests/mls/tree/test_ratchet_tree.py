@@ -250,6 +250,19 @@ def test_malformed_trees_are_refused(body: bytes, message: str) -> None:
         RatchetTree.decode(FAST, encode_opaque(body))
 
 
+def test_trees_beyond_the_limit_are_refused() -> None:
+    """A few bytes must not claim a huge tree; the limit itself fits."""
+    for count, fits in ((8, True), (9, False), (100_000, False)):
+        tree = encode_opaque(LEAF + BLANK * (2 * count - 3) + LEAF)
+        if fits:
+            assert RatchetTree.decode(FAST, tree, 5).leaf_count == 8
+        else:
+            with pytest.raises(ValidationError, match="more than 5 members"):
+                RatchetTree.decode(FAST, tree, 5)
+    with pytest.raises(ValidationError, match="more than 65536"):
+        RatchetTree.decode(FAST, encode_opaque(LEAF + BLANK * 300_000 + LEAF))
+
+
 def test_trailing_bytes_after_a_tree_are_refused() -> None:
     """The extension holds one tree."""
     with pytest.raises(DecodeError, match="trailing"):
