@@ -21,13 +21,14 @@ from secure_chat.mls.errors import (
     WrongEpochError,
 )
 from secure_chat.mls.group.create_commit import CommitOptions, check_lifetime, create_commit, make_group_info
+from secure_chat.mls.group.creation import first_epoch
 from secure_chat.mls.group.epochs import Epochs
 from secure_chat.mls.group.incoming import open_handshake
 from secure_chat.mls.group.join import join_external, join_welcome, read_group_info, read_welcome
 from secure_chat.mls.group.kept import KeptProposals
 from secure_chat.mls.group.limits import Limits
 from secure_chat.mls.group.process_commit import PrivateFailure, StagedState, stage_commit
-from secure_chat.mls.group.proposal_list import check_extensions, select_valid
+from secure_chat.mls.group.proposal_list import select_valid
 from secure_chat.mls.group.psks import PSKStore, fresh_psk
 from secure_chat.mls.group.results import (
     Application,
@@ -37,7 +38,7 @@ from secure_chat.mls.group.results import (
     Skipped,
     StagedCommit,
 )
-from secure_chat.mls.group.state import EpochState, OwnUpdate, random_secret
+from secure_chat.mls.group.state import EpochState, OwnUpdate
 from secure_chat.mls.group.storage import PendingState, Rows, Status, StoredGroup, load_group
 from secure_chat.mls.group.successor import check_successor_group
 from secure_chat.mls.group.view import GroupView
@@ -48,15 +49,9 @@ from secure_chat.mls.messages.key_package import KeyPackage, KeyPackageBundle
 from secure_chat.mls.messages.private import PrivateMessage
 from secure_chat.mls.messages.proposals import Add, Proposal, ReInit, Remove, Update
 from secure_chat.mls.messages.public import PublicMessage
-from secure_chat.mls.registry import ProtocolVersion, WireFormat
-from secure_chat.mls.schedule.epoch import EpochSecrets
-from secure_chat.mls.schedule.group_context import GroupContext
+from secure_chat.mls.registry import WireFormat
 from secure_chat.mls.schedule.psk import ExternalPSK, ResumptionPSK, ResumptionPSKUsage
-from secure_chat.mls.schedule.transcript import interim_transcript_hash
-from secure_chat.mls.tree.leaf_node import LeafIdentity, LeafNodeSource
-from secure_chat.mls.tree.private import TreePrivate
-from secure_chat.mls.tree.ratchet_tree import RatchetTree
-from secure_chat.mls.tree.validation import check_members
+from secure_chat.mls.tree.leaf_node import LeafIdentity
 
 __all__ = ["Group"]
 
@@ -118,20 +113,7 @@ class Group(GroupView):
         limits: Limits = _DEFAULT_LIMITS,
     ) -> "Group":
         """§11: a new group with one member; `group_id` should be unguessable or otherwise unique."""
-        leaf_key = HPKEPrivateKey.generate(suite)
-        leaf = identity.key_package_leaf(leaf_key.public, lifetime)
-        leaf.validate(suite, LeafNodeSource.key_package, group_id, 0)
-        policy.validate(leaf.credential, leaf.signature_key)
-        check_extensions(extensions, policy)
-        tree = RatchetTree(suite)
-        tree.add(leaf)
-        check_members(tree, extensions)
-        context = GroupContext(ProtocolVersion.mls10, suite.number, group_id, 0, tree.tree_hash(), b"", extensions)
-        secrets = EpochSecrets.of_epoch_secret(suite, random_secret(suite))
-        tag = secrets.confirmation_tag(suite, b"")
-        interim = interim_transcript_hash(suite, b"", tag)
-        private = TreePrivate(0, leaf_key)
-        state = EpochState.start(context, tree, private, identity.signature_key, secrets, interim, tag, limits)
+        state = first_epoch(suite, group_id, identity, lifetime, policy, extensions, limits)
         return cls._new(state, policy, limits)
 
     @classmethod
@@ -160,8 +142,7 @@ class Group(GroupView):
         )
         successor = joined.successor_of
         if successor is not None:
-            if parent is None:
-                raise UsageError("this Welcome founds a successor group: pass its parent")
+            assert parent is not None  # nobody else holds its resumption PSK
             check_successor_group(joined.state, successor, parent._epochs.current, parent._reinit, policy)
         return cls._new(joined.state, policy, limits, psks)
 
@@ -365,10 +346,10 @@ class Group(GroupView):
         by_value += (Add(package) for package in add)
         by_value += (fresh_psk(self.suite, ExternalPSK(name)) for name in psks)
         if by_reference is None:
-            chosen = select_valid(
-                self._kept.by_reference.values(), by_value, self.own_leaf_index, self._epochs.current.tree
-            )
-            by_reference = [kept.reference for kept in chosen]
+            state, sender = self._epochs.current, Sender(SenderType.member, self.own_leaf_index)
+            kept = self._kept.by_reference.values()
+            chosen = select_valid(kept, by_value, sender, state.context, state.tree, self._limits)
+            by_reference = [item.reference for item in chosen]
         items = [*(ProposalRef(reference) for reference in by_reference), *by_value]
         options = CommitOptions(
             identity=identity,

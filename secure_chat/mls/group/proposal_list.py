@@ -33,6 +33,7 @@ from secure_chat.mls.schedule.group_context import GroupContext
 from secure_chat.mls.schedule.psk import PreSharedKeyID, ResumptionPSK, ResumptionPSKUsage
 from secure_chat.mls.tree.leaf_node import LeafNode, LeafNodeSource
 from secure_chat.mls.tree.ratchet_tree import RatchetTree
+from secure_chat.mls.tree.validation import check_members
 
 __all__ = [
     "Applied",
@@ -122,11 +123,9 @@ def check_proposal(
         policy.validate(leaf.credential, leaf.signature_key)
     elif isinstance(proposal, Update):
         # §12.1.2: from a member, for its own leaf.
-        if sender.sender_type is not SenderType.member:
-            raise ValidationError("an Update from outside the group (RFC 9420 §12.1.2, §12.1.8)")
-        old = tree.leaf(sender.index)
+        old = tree.leaf(sender.index) if sender.sender_type is SenderType.member else None
         if old is None:
-            raise ValidationError("an Update for a blank leaf (RFC 9420 §12.1.2)")
+            raise ValidationError("an Update from outside the group (RFC 9420 §12.1.2)")
         proposal.leaf_node.validate(suite, LeafNodeSource.update, context.group_id, sender.index)
         check_successor(old, proposal.leaf_node, policy)
     elif isinstance(proposal, Remove):
@@ -280,53 +279,48 @@ def apply_proposals(tree: RatchetTree, proposals: ProposalList, limits: Limits) 
 def select_valid(
     kept: Iterable[KeptProposal],
     by_value: Sequence[Proposal],
-    committer: int,
+    committer: Sender,
+    context: GroupContext,
     tree: RatchetTree,
+    limits: Limits,
 ) -> list[KeptProposal]:
     """The kept proposals that can be committed together with `by_value`, chosen as §12.2 recommends.
 
-    Removes win over Updates, the latest Update over earlier ones, everything over a ReInit; what the committer must
-    not commit (its own Update or removal) is left for others.
+    Removes win over Updates, the latest Update over earlier ones, earlier proposals over later ones that don't go
+    with them, and everything over a ReInit. What the committer must not commit (its own Update or removal) is left
+    for others.
     """
-    candidates = list(kept)
-    removed = {proposal.removed for proposal in by_value if isinstance(proposal, Remove)}
+    removes: list[KeptProposal] = []
+    updates: dict[int, KeptProposal] = {}
+    others: list[KeptProposal] = []
+    reinits: list[KeptProposal] = []
+    for item in kept:
+        if isinstance(item.proposal, Remove):
+            removes.append(item)
+        elif isinstance(item.proposal, Update):
+            updates[item.sender.index] = item
+        else:
+            (reinits if isinstance(item.proposal, ReInit) else others).append(item)
+    candidates = [*removes, *updates.values(), *others, *reinits]
+    if not candidates:
+        return []
+    values = [(proposal, committer) for proposal in by_value]
+
+    def fit(chosen: Sequence[KeptProposal]) -> bool:
+        try:
+            listed = [*((item.proposal, item.sender) for item in chosen), *values]
+            proposals = check_list(listed, committer, limits)
+            changed = tree.copy()
+            apply_proposals(changed, proposals, limits)
+            check_members(changed, context.extensions if proposals.extensions is None else proposals.extensions)
+        except ValidationError:
+            return False
+        return True
+
+    if fit(candidates):
+        return candidates
     chosen: list[KeptProposal] = []
     for item in candidates:
-        if isinstance(item.proposal, Remove) and item.proposal.removed not in removed | {committer}:
-            removed.add(item.proposal.removed)
+        if fit([*chosen, item]):
             chosen.append(item)
-    latest = {
-        item.sender.index: item
-        for item in candidates
-        if isinstance(item.proposal, Update) and item.sender.index not in removed | {committer}
-    }
-    chosen += latest.values()
-    # Keys that stay taken: of members that are neither removed nor updated, and of the new leaves.
-    gone = [tree.leaf(leaf_index) for leaf_index in (*removed, *latest)]
-    free = {leaf.signature_key for leaf in gone if leaf} | {leaf.encryption_key for leaf in gone if leaf}
-    taken: set[bytes] = set()
-    leaves = [item.proposal.leaf_node for item in latest.values() if isinstance(item.proposal, Update)]
-    leaves += [proposal.key_package.leaf_node for proposal in by_value if isinstance(proposal, Add)]
-    for leaf in leaves:
-        taken |= {leaf.signature_key, leaf.encryption_key}
-    has_context = any(isinstance(proposal, GroupContextExtensions) for proposal in by_value)
-    psks = {proposal.psk for proposal in by_value if isinstance(proposal, PreSharedKey)}
-    for item in candidates:
-        proposal = item.proposal
-        if isinstance(proposal, Add):
-            leaf = proposal.key_package.leaf_node
-            keys = {leaf.signature_key, leaf.encryption_key}
-            in_tree = tree.has_signature_key(leaf.signature_key) or tree.has_encryption_key(leaf.encryption_key)
-            if keys & taken or (in_tree and not keys <= free):
-                continue
-            taken |= keys
-            chosen.append(item)
-        elif isinstance(proposal, PreSharedKey) and proposal.psk not in psks:
-            psks.add(proposal.psk)
-            chosen.append(item)
-        elif isinstance(proposal, GroupContextExtensions) and not has_context:
-            has_context = True
-            chosen.append(item)
-    if not chosen and not by_value:
-        chosen = [item for item in candidates if isinstance(item.proposal, ReInit)][:1]
     return chosen

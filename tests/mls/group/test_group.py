@@ -1,5 +1,7 @@
 """The life of a group: what members do together, in every suite."""
 
+from dataclasses import replace
+
 import pytest
 
 from secure_chat.mls.credential.extensions import Extension, RequiredCapabilities
@@ -30,6 +32,7 @@ from tests.mls.group.people import (
     skipped,
     spread,
     stage,
+    stored,
 )
 from tests.mls.suites import ALL_SUITES
 
@@ -382,6 +385,77 @@ def test_conflicting_proposals_are_sorted_out() -> None:
     assert staged.updates[0].after.leaf.encryption_key == _last_update(alice, 1)
     assert len(staged.adds) == 1
     spread(pending, alice, bob, dave)
+
+
+def test_proposals_that_fit_nowhere_do_not_block_commits() -> None:
+    """§12.2: a proposal that no valid list can cover is left out, whatever it breaks."""
+    alice, bob, carol = found("alice", "bob", "carol")
+    thief = replace(person("carol.2"), signature_key=bob.identity.signature_key)
+    old, twin = bundle(carol.identity).key_package, bundle(person("dave")).key_package
+    context = GroupContextExtensions((Extension(PRIVATE_TYPE, b""),))
+    for message in (
+        carol.propose_update(thief),
+        carol.propose(Add(old)),
+        carol.propose(Add(twin)),
+        carol.propose(Add(twin)),
+        carol.propose(GroupContextExtensions((Extension(0xF999, b""),))),
+        carol.propose(context),
+        carol.propose(context),
+    ):
+        for group in (alice, bob):
+            assert isinstance(group.receive(message), ReceivedProposal)
+    staged = stage(bob, alice.commit().commit)
+    assert [type(proposal).__name__ for proposal in staged.proposals] == ["Add", "GroupContextExtensions"]
+    alice.discard_pending()
+    staged = stage(bob, alice.commit(remove=[2]).commit)
+    assert [type(proposal).__name__ for proposal in staged.proposals] == [
+        "Add",
+        "Add",
+        "GroupContextExtensions",
+        "Remove",
+    ]
+
+
+def test_a_member_that_is_replaced_is_added_again() -> None:
+    """§12.2: an Add for a client in the group goes with the Remove of its old leaf."""
+    alice, bob, carol = found("alice", "bob", "carol")
+    again = bundle(carol.identity)
+    for message in (bob.propose(Add(again.key_package)), bob.propose(Remove(2))):
+        alice.receive(message)
+    staged = stage(bob, alice.commit().commit)
+    assert [member.leaf_index for member in staged.removes] == [2]
+    assert [member.leaf_index for member in staged.adds] == [2]
+
+
+def test_own_updates_go_by_their_own_method() -> None:
+    """`propose` has no private key for an Update."""
+    alice, _ = found("alice", "bob")
+    leaf = alice.identity.update_leaf(bytes(32), b"", 0)
+    with pytest.raises(UsageError, match="propose_update"):
+        alice.propose(Update(leaf))
+
+
+def test_the_last_message_key_is_never_used() -> None:
+    """§9.1: generations end; the group asks for a commit and keeps nothing."""
+    alice, _ = found("alice", "bob")
+    alice.propose(Remove(1))
+    alice.drop_proposal(alice.proposals[0].reference)
+    alice.protect(b"x")
+    rows = stored(alice)
+    for row in [row for row in rows if row.startswith(b"keys/") and row[13:14] in (b"h", b"a")]:
+        rows[row] = b"\xff" * 4 + rows[row][4:]
+    worn = Group.load(rows, Policy())
+    for action in (worn.propose_update, worn.commit, lambda: worn.protect(b"x")):
+        with pytest.raises(UsageError, match="used up"):
+            action()
+    assert worn.proposals == ()
+    assert worn.pending is None
+
+
+def test_the_tree_hash_can_be_asked() -> None:
+    """§7.8: alike at all members."""
+    alice, bob = found("alice", "bob")
+    assert alice.tree_hash == bob.tree_hash
 
 
 def _last_update(group: Group, leaf_index: int) -> bytes:

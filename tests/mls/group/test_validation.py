@@ -319,6 +319,9 @@ def test_update_from_outside(people: tuple[Group, Group, Group]) -> None:
     """§12.1.2: only members update; by value an Update would be the committer's own (§12.2)."""
     alice, bob, _ = people
     skipped(bob, forge_commit(alice, update_of(alice)), "12.2")
+    who = person("zoe")
+    commit = Commit((update_of(alice),), own_path(alice, identity=who))
+    skipped(bob, forge(alice, commit, sender=Sender(SenderType.new_member_commit), key=who.signature_key), "12.1.2")
 
 
 def test_update_with_the_old_key(people: tuple[Group, Group, Group]) -> None:
