@@ -85,7 +85,7 @@ def check_certificate_key(credential: Credential, signature_key: bytes) -> None:
     if not credential.certificates:
         raise ValidationError("X.509 credential without a certificate (RFC 9420 §5.3)")
     if _public_key(credential.certificates[0]) != signature_key:
-        raise ValidationError("the certificate's key is not the leaf's signature key (RFC 9420 §5.3)")
+        raise ValidationError("the certificate's key is not the signature key (RFC 9420 §5.3)")
 
 
 def _public_key(certificate: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from secure_chat.mls.credential.credential import check_certificate_key
 from secure_chat.mls.credential.extensions import (
     Extension,
     check_extension_list,
@@ -171,6 +172,8 @@ def check_extensions(extensions: tuple[Extension, ...], policy: CredentialPolicy
     # §11.1, §12.1.8.1: well-formed.
     required_capabilities_of(extensions)
     for external in external_senders_of(extensions):
+        # §5.3: a certificate is for the key that its sender signs with.
+        check_certificate_key(external.credential, external.signature_key)
         # §5.3.1: the application knows these senders.
         policy.validate_external_sender(external.credential, external.signature_key)
 

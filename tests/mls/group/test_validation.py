@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from secure_chat.mls.credential.credential import BasicCredential, UnknownCredential
+from secure_chat.mls.credential.credential import BasicCredential, UnknownCredential, X509Credential
 from secure_chat.mls.credential.extensions import (
     Capabilities,
     Extension,
@@ -19,8 +19,10 @@ from secure_chat.mls.credential.extensions import (
 )
 from secure_chat.mls.crypto.labels import sign_with_label
 from secure_chat.mls.crypto.suite import SUITES, HPKEPrivateKey, SignaturePrivateKey
+from secure_chat.mls.errors import ValidationError
 from secure_chat.mls.group.group import Group
 from secure_chat.mls.group.outside import propose_external, propose_self
+from secure_chat.mls.group.proposal_list import check_extensions
 from secure_chat.mls.group.results import Application, Out, ReceivedProposal, SenderKind
 from secure_chat.mls.messages.commit import Commit, ProposalRef
 from secure_chat.mls.messages.content import ContentType, Sender, SenderType
@@ -230,6 +232,14 @@ def test_an_unknown_external_sender(service: tuple[SignaturePrivateKey, Group, G
     lonely = create()
     skipped(lonely, propose_external(SUITE, GROUP_ID, 0, 0, key, Remove(0)), "no such external sender")
     assert alice.proposals == ()
+
+
+def test_an_external_senders_certificate_is_for_its_key() -> None:
+    """§5.3: one for another key, or none at all, is refused before the policy is asked."""
+    for chain in ((), (b"no certificate",)):
+        senders = ExternalSenders((ExternalSender(b"key", X509Credential(chain)),)).extension()
+        with pytest.raises(ValidationError, match=r"§5\.3"):
+            check_extensions((senders,), Policy())
 
 
 def test_malformed_external_senders_are_refused() -> None:
