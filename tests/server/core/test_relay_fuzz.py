@@ -7,7 +7,18 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from secure_chat.server.core.effects import AdminReply, Close, Connected, Delivery, Disconnected, Received, Reply, Tick
+from secure_chat.server.core.effects import (
+    AdminReply,
+    Close,
+    Connected,
+    Delivery,
+    Disconnected,
+    Input,
+    Output,
+    Received,
+    Reply,
+    Tick,
+)
 from secure_chat.wire.framing import HEADER_LENGTH, decode_server_message, encode_frame
 from secure_chat.wire.messages import (
     Ack,
@@ -139,7 +150,10 @@ def test_any_sequence_is_answered_or_closed(sequence: list[tuple[int, list[Clien
                 host.tick()
             if who == 3:
                 stranger += 1
-                inputs = [Connected(stranger, CERTIFICATE_HASH, "::1"), *(Received(stranger, m) for m in batch)]
+                inputs: list[Input] = [
+                    Connected(stranger, CERTIFICATE_HASH, "::1"),
+                    *(Received(stranger, m) for m in batch),
+                ]
                 _check(host.step(*inputs, Disconnected(stranger), Tick()))
                 continue
             peer = peers[who]
@@ -158,7 +172,7 @@ def test_any_sequence_is_answered_or_closed(sequence: list[tuple[int, list[Clien
         host.close()
 
 
-def _check(outputs: list[object]) -> None:
+def _check(outputs: list[Output]) -> None:
     for output in outputs:
         if isinstance(output, Reply | Delivery | Close) and output.frame:
             body = output.frame[HEADER_LENGTH:]

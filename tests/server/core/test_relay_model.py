@@ -90,7 +90,7 @@ class RelayMachine(RuleBasedStateMachine):
         self, person: int, model: Model, kind: EntryKind, head: int, change: ChannelChange | None = None
     ) -> None:
         peer = self.peers[person]
-        welcomes = ()
+        welcomes: tuple[Welcome, ...] = ()
         if change is not None and change.add and kind is EntryKind.COMMIT:
             welcomes = (Welcome(b"w", tuple(member.device for member in change.add)),)
         message = peer.message(model.channel, kind, head=head, change=change, welcomes=welcomes)
