@@ -20,9 +20,19 @@ from secure_chat.client.engine.create import new_profile
 from secure_chat.client.engine.effects import Ask, Connected, Disconnected, Effects, Input, Received, Tick
 from secure_chat.client.engine.engine import Engine
 from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import Done, Event, Failed, FailureCode, Result
+from secure_chat.client.events import (
+    Done,
+    Event,
+    Failed,
+    FailureCode,
+    MessageAdded,
+    Result,
+    RoomChanged,
+    RoomRemoved,
+)
+from secure_chat.client.queries import GetRooms
 from secure_chat.client.store.store import Store
-from secure_chat.client.views import MessageView, RoomView
+from secure_chat.client.views import DeliveryState, MessageView, RoomView
 from secure_chat.identity.keys import AccountKey, DirectoryKey
 from secure_chat.server.core import effects as relay_effects
 from secure_chat.server.core.admin import AdminCommand, AdminResult, CreateInviteToken, NewInvite
@@ -31,7 +41,8 @@ from secure_chat.server.core.settings import Settings
 from secure_chat.server.storage.database import Database
 from secure_chat.server.storage.reader import LogReader
 from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message, decode_server_message, encode_frame
-from secure_chat.wire.messages import CaughtUp
+from secure_chat.wire.messages import Append, CaughtUp
+from tests.scenarios.invariants import KeyUses
 
 __all__ = ["GENEROUS", "START", "Network", "Node", "World", "world"]
 
@@ -39,6 +50,10 @@ START = 1_700_000_000_000
 CERTIFICATE_HASH = hashlib.sha256(b"the relay's certificate").digest()
 STORE_KEY = bytes(32)
 REPLAY_BATCH = 50
+TICK = 500
+IDLE_TICK = 30_000
+BUSY = 10_000
+"""Milliseconds between the relay's ticks while something happens, and hours of silence pass quickly."""
 GENEROUS = Settings(
     open_registration=True,
     requests_per_second=100_000,
@@ -98,6 +113,10 @@ class Node:
         self.crash_after: int | None = None
         """Crash once this many frames of the next effects have left; -1: before the commit."""
         self.crashes = 0
+        self.entered: dict[str, int] = {}
+        """Room id → since when this client has been in it."""
+        self.queued_at: dict[str, int] = {}
+        """Message id → when its author wrote it."""
         self._refs = 0
         self._wake = 0
 
@@ -148,8 +167,6 @@ class Node:
 
     def rooms(self) -> dict[str, RoomView]:
         """Every conversation by name; open and closed rooms with `#`."""
-        from secure_chat.client.queries import GetRooms
-
         views = self.do(GetRooms())
         assert isinstance(views, tuple)
         found: dict[str, RoomView] = {}
@@ -172,6 +189,7 @@ class Node:
 
     def _carry_out(self, effects: Effects) -> None:
         frames = effects.frames
+        self._note(effects.events)
         if self.crash_after is not None:
             for frame in frames[: self.crash_after]:
                 self._send(frame)
@@ -179,7 +197,6 @@ class Node:
             return
         for frame in frames:
             self._send(frame)
-        self.events.extend(effects.events)
         if effects.disconnect is not None:
             self._hang_up()
             self.connect_at = effects.disconnect.retry_at or None
@@ -189,6 +206,17 @@ class Node:
             self._wake = effects.wake_at
             self.world.at(max(effects.wake_at, self.world.now + 1), self._tick)
 
+    def _note(self, events: Sequence[Event]) -> None:
+        self.events.extend(events)
+        for event in events:
+            match event:
+                case RoomChanged(room=view) if view.joined:
+                    self.entered.setdefault(view.id, self.world.now)
+                case RoomRemoved(room=room):
+                    self.entered.pop(room, None)
+                case MessageAdded(message=line) if line.state is DeliveryState.QUEUED:
+                    self.queued_at[line.id] = self.world.now
+
     def _tick(self) -> None:
         if self._wake and self.world.now >= self._wake:
             self._wake = 0
@@ -196,7 +224,16 @@ class Node:
 
     def _send(self, frame: bytes) -> None:
         if self.link is not None:
+            self._check_keys(frame)
             self.world.to_relay(self.link, frame)
+
+    def _check_keys(self, frame: bytes) -> None:
+        message = decode_client_message(frame[HEADER_LENGTH:])
+        if isinstance(message, Append):
+            state = self.engine._state
+            room = state.rooms.get(message.channel)
+            group = state.group(room) if room is not None and room.group else None
+            self.world.key_uses.saw(self.name, group, message)
 
     def connect(self) -> None:
         """Makes a connection if none is there and one may be made."""
@@ -281,11 +318,13 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.relay_up = True
         self.steps = 0
+        self.key_uses = KeyUses()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0
         self._links: dict[int, _Link] = {}
         self._live: dict[int, dict[bytes, int]] = {}
         self._link_numbers = 0
+        self._last_frame = START
         self._admin: list[AdminResult] = []
         self.directory = DirectoryKey(bytes([7]) * 32)
         self._open_relay()
@@ -396,6 +435,7 @@ class World:
     def _arrive(self, link: _Link, frame: bytes) -> None:
         if link.number not in self._links or not self.relay_up:
             return
+        self._last_frame = self.now
         if link.open and self.random.random() < self.network.drop_rate:
             link.node.lose_connection()
             return
@@ -430,7 +470,8 @@ class World:
     def _relay_tick(self) -> None:
         if self.relay_up:
             self._relay_handle(relay_effects.Tick())
-        self.at(self.now + 500, self._relay_tick)
+        busy = self.now - self._last_frame < BUSY
+        self.at(self.now + (TICK if busy else IDLE_TICK), self._relay_tick)
 
     def crash_relay(self, downtime: int = 500) -> None:
         """The relay's process dies and is started again."""

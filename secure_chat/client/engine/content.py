@@ -53,8 +53,8 @@ HASH_LENGTH = 16
 """Bytes of the previous envelope's SHA-256: enough against a second preimage."""
 CHAIN_LENGTH = 16
 """Bytes of a device's public key that name its chain of messages."""
-MAX_ENVELOPE = 60 * 1024
-"""Bytes of an encoded envelope: with MLS framing and padding it stays within the relay's 64 KiB."""
+MAX_ENVELOPE = 15 * 4096 - 128
+"""Bytes of an encoded envelope: fills the largest padding bucket that, with MLS framing, the relay takes (64 KiB)."""
 MAX_EMOJI = 32
 """Characters of a reaction: the longest emoji sequences have about a dozen."""
 MAX_RECEIPTS = 64

@@ -46,6 +46,7 @@ from secure_chat.client.engine.tasks import Promise, Task
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import Done, Failed, FailureCode, PersonChanged, Result, RoomChanged
 from secure_chat.client.queries import Query
+from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.errors import IdentityError
 from secure_chat.wire.errors import RelayError
@@ -124,10 +125,14 @@ class Engine:
         """host:port to connect to."""
         return self._state.profile.address
 
-    @property
-    def handle_name(self) -> str:
-        """The own handle."""
-        return self._state.profile.handle
+    def room_id(self, name: str) -> str:
+        """The id of the room of an id, `#name` or handle; CommandFailed if there is none."""
+        return self._actions.room(name).channel.hex()
+
+    def room_names(self) -> dict[str, str]:
+        """What every room is called, by its id; open and closed ones with `#`."""
+        rooms = self._state.rooms.values()
+        return {r.channel.hex(): r.name if r.kind == RoomKind.DIRECT else f"#{r.name}" for r in rooms}
 
     def handle(self, item: Input, now: int) -> Effects:
         """What one input leads to; `now` in milliseconds since the POSIX epoch."""

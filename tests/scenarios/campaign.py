@@ -1,0 +1,291 @@
+"""Random deployments under a seed: people chat, govern rooms and come and go, while everything else goes wrong.
+
+python -m tests.scenarios.campaign                 run until stopped, print what fails
+python -m tests.scenarios.campaign --seed 17       replay one
+"""
+
+import argparse
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from secure_chat.client.commands import (
+    AcceptInvitation,
+    Action,
+    Command,
+    CreateRoom,
+    DeclineInvitation,
+    Delete,
+    Demote,
+    Edit,
+    InvitePeople,
+    JoinRoom,
+    Kick,
+    LeaveRoom,
+    MarkRead,
+    Promote,
+    React,
+    RefreshKeys,
+    RenameRoom,
+    RestartRoom,
+    Send,
+    SetReadReceipts,
+    Typing,
+)
+from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.views import MessageKind, RoomKind
+from tests.scenarios.harness import GENEROUS, Network, Node, World, world
+from tests.scenarios.invariants import check_all
+
+__all__ = ["Campaign", "run_seed"]
+
+QUIET = 900_000
+"""Milliseconds in which everybody is back everywhere once nothing goes wrong any more."""
+NAMES = [f"user{number}" for number in range(20)]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of one run."""
+
+    clients: int
+    steps: int
+    faults: float
+    suite: int | None
+
+
+def shape_of(seed: int) -> Shape:
+    """Small ones mostly, one in twenty with 20 clients."""
+    large = seed % 20 == 19
+    return Shape(
+        clients=20 if large else 2 + seed % 7,
+        steps=60 if large else 30 + (seed * 37) % 120,
+        faults=(0.0, 0.02, 0.1, 0.2)[seed % 4],
+        suite=3 if seed % 3 else None,
+    )
+
+
+class Campaign:
+    """One seeded run."""
+
+    def __init__(self, deployment: World, shape: Shape) -> None:
+        self.world = deployment
+        self.random = deployment.random
+        self.shape = shape
+        self.nodes: list[Node] = []
+        self.rooms = 0
+        self.trace: list[str] = []
+
+    def run(self) -> None:
+        """People join, things happen, everything calms down, and the promises are checked."""
+        for name in NAMES[: self.shape.clients]:
+            node = self.world.add(name)
+            node.connect_at = self.world.now
+            node.connect()
+            self.nodes.append(node)
+            self.world.run_for(self.random.randrange(0, 4_000))
+        self.world.settle(10_000)
+        for _ in range(self.shape.steps):
+            self.act()
+            self.world.run_for(self.pause())
+        self.calm()
+        check_all(self.nodes)
+
+    def pause(self) -> int:
+        """Between two actions: mostly moments, sometimes a night."""
+        draw = self.random.random()
+        if draw < 0.7:
+            return self.random.randrange(0, 300)
+        if draw < 0.97:
+            return self.random.randrange(300, 8_000)
+        return self.random.randrange(3_600_000, 90_000_000)
+
+    def calm(self) -> None:
+        """Nothing goes wrong any more."""
+        self.world.network = Network()
+        for node in self.nodes:
+            node.crash_after = None
+            if node.offline:
+                node.go_online()
+        self.world.run_for(QUIET)
+
+    def act(self) -> None:
+        """One thing that a person, or fate, does."""
+        if self.random.random() < self.shape.faults:
+            self.fault()
+            return
+        node = self.random.choice(self.nodes)
+        actions: list[tuple[int, Callable[[Node], None]]] = [
+            (40, self.send_room),
+            (15, self.send_direct),
+            (5, self.change_message),
+            (4, self.create),
+            (8, self.invite),
+            (10, self.answer_invitation),
+            (3, self.leave),
+            (5, self.govern),
+            (3, self.read),
+            (2, self.rejoin),
+            (1, self.restart),
+            (1, self.refresh),
+        ]
+        chosen = self.random.choices([action for _, action in actions], [weight for weight, _ in actions])[0]
+        chosen(node)
+
+    def ask(self, node: Node, command: Command) -> None:
+        self.trace.append(f"{self.world.now} {node.name} {command}")
+        node.ask(command)
+
+    def pick_room(self, node: Node, *kinds: RoomKind) -> str | None:
+        rooms = [
+            room.channel.hex()
+            for room in node.engine._state.rooms.values()
+            if room.phase in (Phase.JOINED, Phase.OUT) and (not kinds or room.kind in kinds)
+        ]
+        return self.random.choice(rooms) if rooms else None
+
+    # -- people
+
+    def send_room(self, node: Node) -> None:
+        room = self.pick_room(node)
+        if room is not None:
+            for number in range(self.random.choice((1, 1, 1, 2, 5))):
+                self.ask(node, Send(room, f"{node.name} {self.world.now} {number}"))
+
+    def send_direct(self, node: Node) -> None:
+        other = self.random.choice(self.nodes)
+        if other is not node:
+            self.ask(node, Send(other.name, f"{node.name} to {other.name} {self.world.now}"))
+
+    def change_message(self, node: Node) -> None:
+        lines = [line for line in node.history() if line.kind is MessageKind.TEXT and not line.deleted]
+        if lines:
+            line = self.random.choice(lines)
+            self.ask(
+                node,
+                self.random.choice((Edit(line.id, f"edited {self.world.now}"), Delete(line.id), React(line.id, "👍"))),
+            )
+
+    def create(self, node: Node) -> None:
+        self.rooms += 1
+        self.ask(node, CreateRoom(f"room{self.rooms}", self.shape.suite, self.random.random() < 0.5))
+
+    def invite(self, node: Node) -> None:
+        room = self.pick_room(node, RoomKind.ROOM)
+        if room is not None:
+            people = self.random.sample(self.nodes, min(len(self.nodes), self.random.choice((1, 1, 2, 3))))
+            self.ask(node, InvitePeople(room, tuple(person.name for person in people if person is not node)))
+
+    def answer_invitation(self, node: Node) -> None:
+        invited = [r.channel.hex() for r in node.engine._state.rooms.values() if r.phase == Phase.INVITED]
+        if invited:
+            room = self.random.choice(invited)
+            accept = self.random.random() < 0.8
+            self.ask(node, AcceptInvitation(room) if accept else DeclineInvitation(room))
+
+    def leave(self, node: Node) -> None:
+        room = self.pick_room(node, RoomKind.ROOM, RoomKind.OPEN)
+        if room is not None:
+            self.ask(node, LeaveRoom(room))
+
+    def rejoin(self, node: Node) -> None:
+        self.ask(node, JoinRoom(self.random.choice(("lobby", "talk"))))
+
+    def govern(self, node: Node) -> None:
+        room = self.pick_room(node, RoomKind.ROOM, RoomKind.OPEN)
+        if room is not None:
+            other = self.random.choice(self.nodes).name
+            rename = RenameRoom(room, f"name{self.world.now % 1000}")
+            choices: list[Action] = [Kick(room, other), Promote(room, other), Promote(room, other), Demote(room, other)]
+            self.ask(node, self.random.choice([*choices, rename]))
+
+    def read(self, node: Node) -> None:
+        room = self.pick_room(node)
+        if room is not None:
+            self.ask(node, SetReadReceipts(self.random.random() < 0.7))
+            self.ask(node, MarkRead(room))
+            self.ask(node, Typing(room))
+
+    def restart(self, node: Node) -> None:
+        room = self.pick_room(node)
+        if room is not None:
+            self.ask(node, RestartRoom(room))
+
+    def refresh(self, node: Node) -> None:
+        room = self.pick_room(node)
+        if room is not None:
+            self.ask(node, RefreshKeys(room))
+
+    # -- fate
+
+    def fault(self) -> None:
+        node = self.random.choice(self.nodes)
+        fate = self.random.randrange(8)
+        self.trace.append(f"{self.world.now} {node.name} fault {fate}")
+        if fate == 0:
+            node.lose_connection()
+        elif fate == 1:
+            node.crash()
+        elif fate == 2:
+            node.crash_after = self.random.choice((-1, 0, 1, 2))
+        elif fate == 3:
+            self.world.crash_relay(self.random.randrange(100, 5_000))
+        elif fate == 4:
+            if node.offline:
+                node.go_online()
+            else:
+                node.go_offline()
+        elif fate == 5:
+            low = self.random.randrange(1, 200)
+            self.world.network = Network((low, low + self.random.randrange(1, 2_000)), 0.0)
+        elif fate == 6:
+            self.world.network = Network((1, 50), self.random.choice((0.0, 0.005, 0.02)))
+        else:
+            for other in self.nodes:
+                if other.offline:
+                    other.go_online()
+
+
+def run_seed(seed: int) -> int:
+    """One run; the number of steps. Raises what was broken."""
+    with world(seed, GENEROUS) as deployment:
+        campaign = Campaign(deployment, shape_of(seed))
+        try:
+            campaign.run()
+        except Exception:
+            print("\n".join(campaign.trace[-40:]))
+            raise
+        return deployment.steps
+
+
+def main() -> None:
+    """Runs seeds until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    arguments = parser.parse_args()
+    if arguments.seed is not None:
+        print(run_seed(arguments.seed), "steps")
+        return
+    start, failures, runs, steps = time.monotonic(), 0, 0, 0
+    for seed in range(arguments.first, arguments.first + arguments.count):
+        if time.monotonic() - start > arguments.seconds:
+            break
+        runs += 1
+        try:
+            steps += run_seed(seed)
+        except Exception:
+            failures += 1
+            print(f"seed {seed} failed", flush=True)
+            traceback.print_exc(limit=4)
+    spent = time.monotonic() - start
+    print(f"{runs} runs, {steps} steps, {failures} failures, {spent:.0f} s, {steps / spent:.0f} steps/s")
+    sys.exit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""What must hold in every deployment, whatever has happened: read from the clients' stores and engines."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.events import Failed, FailureCode, RoomRemoved, SecurityKind, SecurityNotice
+from secure_chat.client.views import DeliveryState, MessageKind, MessageView
+from secure_chat.mls.codec import Reader
+from secure_chat.mls.errors import MLSError
+from secure_chat.mls.group.group import Group
+from secure_chat.wire.messages import Append, EntryKind
+
+if TYPE_CHECKING:
+    from tests.scenarios.harness import Node
+
+__all__ = ["KeyUses", "Violation", "check_all"]
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+class KeyUses:
+    """Every (group, epoch, leaf, generation) encrypts one message only."""
+
+    def __init__(self) -> None:
+        self._ciphertexts: set[bytes] = set()
+        self._used: dict[tuple[bytes, int, bytes], bytes] = {}
+        self.checked = 0
+
+    def saw(self, name: str, group: Group | None, append: Append) -> None:
+        """An append leaves a client."""
+        payload = append.payload
+        if append.kind is not EntryKind.APPLICATION or group is None or payload in self._ciphertexts:
+            return
+        self._ciphertexts.add(payload)
+        channels = [group._epochs.current.channel, *(past.channel for past in group._epochs.past.values())]
+        channel = next((c for c in channels if payload.startswith(c.application_header)), None)
+        if channel is None:
+            return
+        reader = Reader(payload, len(channel.application_header))
+        reader.opaque()
+        sealed, ciphertext = reader.opaque(), reader.opaque()
+        key, nonce = channel.sender_data_keys(ciphertext)
+        try:
+            data = channel.suite.aead(key).decrypt(nonce, sealed, channel.application_header[4:])
+        except MLSError as error:
+            raise Violation(f"{name} sent something that its own group can't read: {error}") from None
+        use = (group.group_id, channel.epoch, data[:8])
+        self.checked += 1
+        if use in self._used:
+            raise Violation(f"{name} used the same message key twice")
+        self._used[use] = payload
+
+
+def check_all(nodes: Sequence["Node"]) -> None:
+    """Everything that must hold once the deployment has come to rest."""
+    _check_commands(nodes)
+    _check_epochs(nodes)
+    _check_outboxes(nodes)
+    _check_histories(nodes)
+    _check_states(nodes)
+
+
+def _check_commands(nodes: Sequence["Node"]) -> None:
+    for node in nodes:
+        for failed in node.told(Failed):
+            if failed.code is FailureCode.INTERNAL:
+                raise Violation(f"{node.name}: {failed.message}")
+
+
+def _check_epochs(nodes: Sequence["Node"]) -> None:
+    """All members of a room are in the same epoch of the same group; nobody who should be in is out."""
+    seen: dict[bytes, tuple[str, int, int, bytes, frozenset[bytes]]] = {}
+    for node in nodes:
+        state = node.engine._state
+        for room in state.rooms.values():
+            if room.phase in (Phase.OUT, Phase.ENTERING, Phase.NEW, Phase.LEAVING):
+                raise Violation(f"{node.name} is {room.phase} in {room.name}")
+            if room.phase == Phase.LEFT:
+                continue
+            group = state.group(room)
+            accounts = frozenset(state.accounts(room))
+            view = (node.name, room.generation, group.epoch, group.epoch_authenticator, accounts)
+            first = seen.setdefault(room.channel, view)
+            if first[1:] != view[1:]:
+                raise Violation(f"{room.name}: {first[0]} is at {first[1:3]}, {node.name} at {view[1:3]}")
+            if room.channel in state.pending or room.next:
+                raise Violation(f"{node.name} still has something pending in {room.name}")
+    for node in nodes:
+        state = node.engine._state
+        for room in state.rooms.values():
+            if room.phase in (Phase.JOINED, Phase.INVITED):
+                names = {other.name for other in nodes if _is_in(other, room.channel)}
+                inside = {state.people[account].handle for account in state.accounts(room)}
+                if names != inside & {other.name for other in nodes}:
+                    raise Violation(f"{room.name}: the tree says {inside}, in it are {names}")
+
+
+def _is_in(node: "Node", channel: bytes) -> bool:
+    room = node.engine._state.rooms.get(channel)
+    return room is not None and room.phase in (Phase.JOINED, Phase.INVITED)
+
+
+def _check_outboxes(nodes: Sequence["Node"]) -> None:
+    for node in nodes:
+        for item in node.engine._state.outbox.values():
+            room = node.engine._state.rooms[item.room]
+            if not item.failed and room.phase == Phase.JOINED and not node.engine._directory.blocks(room):
+                raise Violation(f"{node.name}: something still waits to be sent in {room.name}")
+
+
+def _check_histories(nodes: Sequence["Node"]) -> None:
+    """Nothing twice; what two people both received is in the same order; what was sent has come."""
+    received: dict[str, dict[str, list[MessageView]]] = {}
+    for node in nodes:
+        lines = [line for line in node.history() if line.kind is MessageKind.TEXT]
+        twice = [message for message, count in Counter(line.id for line in lines).items() if count > 1]
+        if twice:
+            raise Violation(f"{node.name} has {twice} twice")
+        for line in lines:
+            if line.state is DeliveryState.RECEIVED:
+                received.setdefault(line.room, {}).setdefault(node.name, []).append(line)
+    for room, by_node in received.items():
+        names = sorted(by_node)
+        for first in names:
+            for second in names:
+                common = {line.id for line in by_node[first]} & {line.id for line in by_node[second]}
+                orders = [[line.id for line in by_node[name] if line.id in common] for name in (first, second)]
+                if orders[0] != orders[1]:
+                    raise Violation(f"{first} and {second} have room {room} in different orders")
+    for sender in nodes:
+        for line in sender.history():
+            if line.kind is MessageKind.TEXT and line.state in _AT_RELAY and line.sender == sender.name:
+                for reader in nodes:
+                    if reader is not sender and _should_have(sender, reader, line):
+                        found = reader.store.message(line.id)
+                        if found is None:
+                            raise Violation(f"{reader.name} lost {line.text!r} of {sender.name}")
+
+
+_AT_RELAY = (DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ)
+_EXCUSES = {SecurityKind.REJOINED, SecurityKind.GAP, SecurityKind.RESTARTED, SecurityKind.UNDECRYPTABLE}
+
+
+def _should_have(sender: "Node", reader: "Node", line: MessageView) -> bool:
+    """Whether the reader was in the room all the time from before the line was written, without a shown gap."""
+    channel = bytes.fromhex(line.room)
+    room = reader.engine._state.rooms.get(channel)
+    if room is None or room.phase != Phase.JOINED:
+        return False
+    entered = reader.entered.get(line.room)
+    queued = sender.queued_at.get(line.id)
+    if entered is None or queued is None or entered > queued:
+        return False
+    if any(removed.room == line.room for removed in reader.told(RoomRemoved)):
+        return False
+    if sender.name in {person.handle for person in reader.engine._state.people.values() if person.blocked}:
+        return False
+    return not any(notice.room == line.room and notice.kind in _EXCUSES for notice in reader.told(SecurityNotice))
+
+
+def _check_states(nodes: Sequence["Node"]) -> None:
+    """A tick is never false: what shows as delivered is at everybody who was and is in the room."""
+    for sender in nodes:
+        for line in sender.history():
+            if line.kind is not MessageKind.TEXT or line.state not in (DeliveryState.DELIVERED, DeliveryState.READ):
+                continue
+            for reader in nodes:
+                if reader is sender or not _should_have(sender, reader, line):
+                    continue
+                if reader.store.message(line.id) is None:
+                    raise Violation(f"{line.text!r} shows as {line.state}, but {reader.name} does not have it")
