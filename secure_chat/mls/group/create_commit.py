@@ -87,10 +87,10 @@ def create_commit(
     """
     suite, context = state.suite, state.context
     sender = Sender(SenderType.member, state.own_index)
+    proposals = check_list(resolve(items, kept, sender), sender, limits)
     for item in items:
         if not isinstance(item, ProposalRef):
             check_proposal(item, sender, context, state.tree, policy, limits, options.successor)
-    proposals = check_list(resolve(items, kept, sender), sender, limits)
     if options.now is not None:
         for add in proposals.adds:
             check_lifetime(add, options.now)

@@ -71,7 +71,7 @@ class Group(GroupView):
         rows = stored.rows
         super().__init__(
             Epochs(stored.state, stored.past, stored.psks, rows, limits),
-            KeptProposals(stored.kept, stored.kept_number, policy, rows, limits),
+            KeptProposals(stored.kept, stored.declined, stored.kept_number, policy, rows, limits),
             stored.pending,
             stored.status,
             stored.reinit,
@@ -90,7 +90,7 @@ class Group(GroupView):
         status: Status = Status.active,
     ) -> "Group":
         rows = Rows()
-        group = cls(StoredGroup(state, {}, {}, 0, PSKStore(psks), None, status, None, rows), policy, limits)
+        group = cls(StoredGroup(state, {}, {}, set(), 0, PSKStore(psks), None, status, None, rows), policy, limits)
         rows.save_version()
         rows.save_status(status, None)
         rows.save_epoch(state)
@@ -215,7 +215,7 @@ class Group(GroupView):
 
         UsageError while proposals are kept: they must be committed first (§12.4).
         """
-        if self._status or self._kept:
+        if self._status or self._kept.waiting():
             self._require_active()
             raise UsageError("proposals are waiting: commit them before sending (RFC 9420 §12.4)")
         if len(data) + len(authenticated_data) > self._limits.application_bytes:
@@ -293,8 +293,8 @@ class Group(GroupView):
         return self._propose(Update(leaf), OwnUpdate(key, identity.signature_key), authenticated_data, public)
 
     def drop_proposal(self, reference: bytes) -> None:
-        """Stop keeping a proposal that the application does not want to commit."""
-        self._kept.drop(reference)
+        """Decline to commit a proposal, and let it not hold up sending; others may still commit it."""
+        self._kept.decline(reference)
 
     def _propose(
         self, proposal: Proposal, own_update: OwnUpdate | None, authenticated_data: bytes, public: bool
@@ -312,7 +312,7 @@ class Group(GroupView):
         try:
             return state.channel.protect(content)
         except UsageError:
-            self._kept.drop(kept.reference)
+            self._kept.forget(kept.reference)
             raise
 
     # ---- Commits ----------------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ class Group(GroupView):
         by_value += (fresh_psk(self.suite, ExternalPSK(name)) for name in psks)
         if by_reference is None:
             state, sender = self._epochs.current, Sender(SenderType.member, self.own_leaf_index)
-            kept = self._kept.by_reference.values()
+            kept = self._kept.wanted
             chosen = select_valid(kept, by_value, sender, state.context, state.tree, self._limits)
             by_reference = [item.reference for item in chosen]
         items = [*(ProposalRef(reference) for reference in by_reference), *by_value]

@@ -218,9 +218,9 @@ def join_external(
     items: list[Proposal] = [ExternalInit(kem_output), *psk_proposals]
     if remove is not None:
         items.append(Remove(remove))
+    proposals = check_list([(item, sender) for item in items], sender, limits)
     for item in items:
         check_proposal(item, sender, context, tree, policy, limits)
-    proposals = check_list([(item, sender) for item in items], sender, limits)
     applied = apply_proposals(tree, proposals, limits)
     own_index = tree.blank_leaf()
     own_path = create_path(tree, own_index, identity, context.group_id)

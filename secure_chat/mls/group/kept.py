@@ -14,26 +14,37 @@ __all__ = ["KeptProposals", "received_proposal"]
 
 
 class KeptProposals:
-    """The valid proposals of the current epoch by reference, in the order they came."""
+    """The valid proposals of the current epoch by reference, in the order they came.
 
-    __slots__ = ("_limits", "_next_number", "_policy", "_rows", "by_reference")
+    A declined proposal stays known, since others may commit it; it just is none that this member wants to commit.
+    """
+
+    __slots__ = ("_limits", "_next_number", "_policy", "_rows", "by_reference", "declined")
 
     def __init__(
         self,
         by_reference: dict[bytes, KeptProposal],
+        declined: set[bytes],
         next_number: int,
         policy: CredentialPolicy,
         rows: Rows,
         limits: Limits,
     ) -> None:
         self.by_reference = by_reference
+        self.declined = declined
         self._next_number = next_number
         self._policy = policy
         self._rows = rows
         self._limits = limits
 
-    def __bool__(self) -> bool:
-        return bool(self.by_reference)
+    @property
+    def wanted(self) -> list[KeptProposal]:
+        """Those that were not declined."""
+        return [kept for reference, kept in self.by_reference.items() if reference not in self.declined]
+
+    def waiting(self) -> bool:
+        """Whether any wait to be committed (§12.4)."""
+        return len(self.by_reference) > len(self.declined)
 
     def keep(
         self, state: EpochState, content: AuthenticatedContent, own_update: OwnUpdate | None = None
@@ -47,24 +58,34 @@ class KeptProposals:
         if kept is None:
             if len(self.by_reference) >= self._limits.proposals:
                 raise ValidationError(f"more than {self._limits.proposals} proposals in one epoch")
+            size = len(content.encoded)
+            if size + sum(other.size for other in self.by_reference.values()) > self._limits.proposal_bytes:
+                raise ValidationError(f"more than {self._limits.proposal_bytes} bytes of proposals in one epoch")
             check_sender(proposal, sender)
             check_proposal(proposal, sender, state.context, state.tree, self._policy, self._limits)
-            kept = KeptProposal(reference, proposal, sender, framed.authenticated_data, own_update)
+            kept = KeptProposal(reference, proposal, sender, framed.authenticated_data, size, own_update)
             self.by_reference[reference] = kept
             self._rows.save_proposal(self._next_number, kept)
             self._next_number += 1
         return received_proposal(state, kept)
 
-    def drop(self, reference: bytes) -> None:
-        """Stop keeping one proposal."""
-        if self.by_reference.pop(reference, None) is not None:
-            self._rows.delete_proposal(reference)
+    def decline(self, reference: bytes) -> None:
+        """Do not commit a proposal; nor does it keep this member from sending."""
+        if reference in self.by_reference and reference not in self.declined:
+            self.declined.add(reference)
+            self._rows.save_declined(reference)
+
+    def forget(self, reference: bytes) -> None:
+        """An own proposal could not be sent: nobody else knows it."""
+        del self.by_reference[reference]
+        self._rows.delete_proposal(reference)
 
     def clear(self) -> None:
         """The epoch has ended."""
         for reference in self.by_reference:
             self._rows.delete_proposal(reference)
         self.by_reference.clear()
+        self.declined.clear()
         self._next_number = 0
 
 

@@ -7,7 +7,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Members of a group use the same values of what decides validity: `members`, `leaf_lifetime`, `psks`."""
+    """Members of a group use the same values of what decides validity: members, psks, leaf lifetime, proposals."""
 
     past_epochs: int = 5
     """Epochs whose application messages can still be opened; each later one deletes the oldest's secrets."""
@@ -18,6 +18,8 @@ class Limits:
     """Past epochs whose resumption PSK is kept (§8.6)."""
     proposals: int = 1_024
     """Proposals kept by reference in one epoch."""
+    proposal_bytes: int = 4 << 20
+    """All of these together: two full commits' worth of key packages."""
     members: int = 10_000
     """Leaves of a tree; at about 1 kB each a joiner's tree still fits `message_bytes`."""
     message_bytes: int = 16 << 20

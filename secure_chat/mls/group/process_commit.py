@@ -132,10 +132,11 @@ def _check(
     assert isinstance(commit, Commit)
     context = state.context
     external = sender.sender_type is SenderType.new_member_commit
+    # The list first: it bounds the work that the single proposals make.
+    proposals = check_list(resolve(commit.proposals, kept, sender), sender, limits)
     for item in commit.proposals:
         if not isinstance(item, ProposalRef):
             check_proposal(item, sender, context, state.tree, policy, limits)
-    proposals = check_list(resolve(commit.proposals, kept, sender), sender, limits)
     # §12.4, §12.4.3.2: the path is there where it must be.
     if commit.path is None and (external or proposals.path_required):
         raise ValidationError("a commit without the path that it needs (RFC 9420 §12.4)")

@@ -224,7 +224,7 @@ def check_list(proposals: Sequence[tuple[Proposal, Sender]], committer: Sender, 
         if reinits and len(proposals) > 1:
             raise ValidationError("a ReInit together with other proposals (RFC 9420 §12.2)")
         if inits:
-            raise ValidationError("an ExternalInit in a regular commit (RFC 9420 §12.2)")
+            raise ValidationError("an ExternalInit in a regular commit (RFC 9420 §12.1.6, §12.2)")
     else:
         # §12.2: one ExternalInit, at most one Remove, PSKs, nothing else.
         if len(inits) != 1:
@@ -237,6 +237,8 @@ def check_list(proposals: Sequence[tuple[Proposal, Sender]], committer: Sender, 
         raise ValidationError("one PSK twice (RFC 9420 §12.2)")
     if len(psks) > limits.psks:
         raise ValidationError(f"more than {limits.psks} PSKs in one commit")
+    if len(adds) > limits.members:
+        raise ValidationError(f"more than {limits.members} members")
     return ProposalList(
         tuple(proposals),
         adds,

@@ -131,6 +131,8 @@ class KeptProposal:
     proposal: Proposal
     sender: Sender
     authenticated_data: bytes
+    size: int
+    """Bytes of its FramedContent."""
     own_update: OwnUpdate | None = field(default=None, repr=False)
 
 

@@ -10,6 +10,7 @@ Sending or receiving a message touches rows of a few dozen bytes; a commit touch
     past/<epoch>  leaf/<epoch><leaf>  past epochs, and the leaves that later commits replaced
     psk/<id>  resumption/<group><epoch>
     proposal/<reference>              proposals kept for a commit
+    declined/<reference>              those of them that this member does not want
     pending  pending/tree/<node>  pending/private/<node>  pending/keys/<...>
 
 Values hold secrets: the store they go to must be encrypted.
@@ -57,7 +58,8 @@ FORMAT_VERSION = 1
 _VERSION, _STATUS, _EPOCH, _PENDING = b"version", b"status", b"epoch", b"pending"
 _TREE, _PRIVATE, _KEYS = b"tree/", b"private/", b"keys/"
 _PAST, _LEAF = b"past/", b"leaf/"
-_PSK, _RESUMPTION, _PROPOSAL = b"psk/", b"resumption/", b"proposal/"
+_PSK, _RESUMPTION = b"psk/", b"resumption/"
+_PROPOSAL, _DECLINED = b"proposal/", b"declined/"
 _PENDING_TREE, _PENDING_PRIVATE, _PENDING_KEYS = b"pending/tree/", b"pending/private/", b"pending/keys/"
 
 
@@ -153,6 +155,7 @@ class _OwnUpdateRow(Struct):
 @dataclass(frozen=True, slots=True, repr=False)
 class _ProposalRow(Struct):
     number: Annotated[int, UINT32]
+    size: Annotated[int, UINT32]
     sender: Annotated[Sender, StructCodec(Sender)]
     authenticated_data: Annotated[bytes, OPAQUE]
     proposal: Annotated[Proposal, PROPOSAL]
@@ -226,12 +229,17 @@ class Rows:
         own_row = None
         if own is not None:
             own_row = _OwnUpdateRow(own.encryption_key.private_bytes, own.signature_key.private_bytes)
-        row = _ProposalRow(number, kept.sender, kept.authenticated_data, kept.proposal, own_row)
+        row = _ProposalRow(number, kept.size, kept.sender, kept.authenticated_data, kept.proposal, own_row)
         self._changed[_PROPOSAL + kept.reference] = row.encode()
+
+    def save_declined(self, reference: bytes) -> None:
+        """A kept proposal is not to be committed by this member."""
+        self._changed[_DECLINED + reference] = b""
 
     def delete_proposal(self, reference: bytes) -> None:
         """A proposal is no longer kept."""
         self._changed[_PROPOSAL + reference] = None
+        self._changed[_DECLINED + reference] = None
 
     def save_pending(self, pending: PendingState) -> None:
         """A commit of one's own waits for the delivery service; call once, the trees' changes go into its rows."""
@@ -305,6 +313,7 @@ class StoredGroup:
     state: EpochState
     past: dict[int, PastEpoch]
     kept: dict[bytes, KeptProposal]
+    declined: set[bytes]
     kept_number: int
     """What the next kept proposal is numbered."""
     psks: PSKStore
@@ -337,6 +346,7 @@ def _load(rows: Mapping[bytes, bytes], limits: Limits) -> StoredGroup:
         state=state,
         past=_load_past(rows, limits),
         kept={proposal.reference: proposal for _, proposal in sorted(kept.items())},
+        declined=set(_below(rows, _DECLINED)),
         kept_number=max(kept, default=-1) + 1,
         psks=_load_psks(rows),
         pending=None,
@@ -419,7 +429,7 @@ def _load_proposals(rows: Mapping[bytes, bytes], state: EpochState) -> dict[int,
                 HPKEPrivateKey.from_bytes(state.suite, row.own_update.encryption_key),
                 SignaturePrivateKey.from_bytes(state.suite, row.own_update.signature_key),
             )
-        found[row.number] = KeptProposal(reference, row.proposal, row.sender, row.authenticated_data, own)
+        found[row.number] = KeptProposal(reference, row.proposal, row.sender, row.authenticated_data, row.size, own)
     return found
 
 

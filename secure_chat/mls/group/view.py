@@ -87,9 +87,9 @@ class GroupView:
 
     @property
     def proposals(self) -> tuple[ReceivedProposal, ...]:
-        """The proposals kept in this epoch, one's own included, in the order they came."""
+        """The proposals kept and not declined in this epoch, one's own included, in the order they came."""
         state = self._epochs.current
-        return tuple(received_proposal(state, kept) for kept in self._kept.by_reference.values())
+        return tuple(received_proposal(state, kept) for kept in self._kept.wanted)
 
     def members(self) -> list[Member]:
         """All members, by leaf index."""

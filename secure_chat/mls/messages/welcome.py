@@ -69,9 +69,9 @@ class GroupInfo(Struct):
         verify_with_label(suite, public_key, _SIGNATURE_LABEL, self.signed(), self.signature)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PathSecret(Struct):
-    """§12.4.3.1."""
+    """§12.4.3.1; never printed."""
 
     path_secret: Annotated[bytes, OPAQUE]
 

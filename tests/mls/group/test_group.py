@@ -339,13 +339,21 @@ def test_leaving_is_committed_by_another() -> None:
 
 
 def test_a_proposal_can_be_dropped() -> None:
-    """The application need not commit what it does not want."""
-    alice, bob = found("alice", "bob")
-    alice.receive(bob.propose(Remove(0)))
+    """The application need not commit what it does not want; another member still may."""
+    alice, bob, carol = found("alice", "bob", "carol")
+    message = bob.propose(Add(bundle(person("dave")).key_package))
+    for group in (alice, carol):
+        group.receive(message)
     [kept] = alice.proposals
     alice.drop_proposal(kept.reference)
+    alice.drop_proposal(kept.reference)
+    alice.drop_proposal(b"unknown")
     assert alice.proposals == ()
     assert text(bob, alice.protect(b"x")).data == b"x"
+    assert stage(bob, alice.commit().commit).adds == ()
+    alice.discard_pending()
+    spread(carol.commit(), carol, alice, bob)
+    assert len(alice.members()) == 4
 
 
 def test_chosen_proposals_are_committed() -> None:
@@ -587,8 +595,24 @@ def test_the_number_of_proposals_is_bounded() -> None:
         bob.propose_update()
     for message in messages:
         assert isinstance(alice.receive(message), ReceivedProposal)
-    bob.drop_proposal(bob.proposals[0].reference)
-    skipped(alice, bob.propose_update(), "more than 2 proposals")
+    carol = Group.load(stored(bob), Policy(), Limits(proposals=3))
+    skipped(alice, carol.propose_update(), "more than 2 proposals")
+
+
+def test_the_size_of_proposals_is_bounded() -> None:
+    """`proposal_bytes` bounds them together, before and after loading."""
+    limits = Limits(proposal_bytes=2_500)
+    alice, bob = found("alice", "bob", limits=limits)
+    large = [Extension(PRIVATE_TYPE, bytes(2_000)), Extension(PRIVATE_TYPE, bytes(1_000))]
+    small = bob.propose(GroupContextExtensions((large[1],)))
+    first = bob.propose(GroupContextExtensions(()))
+    with pytest.raises(ValidationError, match="more than 2500 bytes"):
+        bob.propose(GroupContextExtensions((large[0],)))
+    assert isinstance(alice.receive(small), ReceivedProposal)
+    assert isinstance(alice.receive(first), ReceivedProposal)
+    again = Group.load(stored(alice), Policy(), limits)
+    with pytest.raises(ValidationError, match="more than 2500 bytes"):
+        again.propose(GroupContextExtensions((large[0],)))
 
 
 def test_leaves_may_not_live_too_long() -> None:

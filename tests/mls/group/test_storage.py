@@ -58,6 +58,7 @@ class Device:
             expected |= {b"leaf/" + number(epoch) + node(index) for index in ended.replaced}
             expected |= {b"keys/" + number(epoch) + row for row in ended.channel.secret_tree.rows()}
         expected |= {b"proposal/" + reference for reference in live._kept.by_reference}
+        expected |= {b"declined/" + reference for reference in live._kept.declined}
         rows = {row for row in self.rows if not row.startswith(b"pending")}
         assert rows == expected
         assert any(row.startswith(b"pending") for row in self.rows) == (live.pending is not None)
@@ -249,6 +250,10 @@ def test_numbering_of_proposals_goes_on() -> None:
     assert isinstance(again.receive(bob.propose_update()), ReceivedProposal)
     again.drop_proposal(again.proposals[0].reference)
     assert isinstance(again.receive(bob.propose_update()), ReceivedProposal)
+    device.save()
+    device.check()
+    assert len(device.crash().proposals) == 2
+    spread(device.group.commit(), device.group, bob)
     device.save()
     device.check()
 
