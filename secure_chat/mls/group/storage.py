@@ -375,7 +375,8 @@ def _load_epoch(
     limits: Limits,
 ) -> EpochState:
     suite = suite_of(row.context.cipher_suite)
-    tree = RatchetTree.load(suite, [(node, data) for node, data in tree_rows.items() if data])
+    present_nodes = [(node, data) for node, data in tree_rows.items() if data]
+    tree = RatchetTree.load(suite, present_nodes, limits.members)
     present = [(node, data) for node, data in private_rows.items() if data]
     private = TreePrivate.load(suite, row.own_index, present)
     signature_key = SignaturePrivateKey.from_bytes(suite, row.signature_key)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from secure_chat.mls.credential.extensions import Extension
 from secure_chat.mls.crypto.secret import Secret
+from secure_chat.mls.errors import ValidationError
 from secure_chat.mls.messages.content import AuthenticatedContent
 from secure_chat.mls.schedule.epoch import EpochSecrets, joiner_secret, member_secret
 from secure_chat.mls.schedule.group_context import GroupContext
@@ -12,9 +13,17 @@ from secure_chat.mls.tree.ratchet_tree import RatchetTree
 
 __all__ = ["Transition", "advance", "provisional_context"]
 
+_LAST_EPOCH = (1 << 64) - 1
+
 
 def provisional_context(context: GroupContext, tree: RatchetTree, extensions: tuple[Extension, ...]) -> GroupContext:
-    """§12.4.1: the next epoch's context, still with the old confirmed transcript hash; the paths are bound to it."""
+    """§12.4.1: the next epoch's context, still with the old confirmed transcript hash; the paths are bound to it.
+
+    ValidationError in the last epoch that a number exists for.
+    """
+    # §8.1: epochs are uint64; only a GroupInfo made up by its signer can come near the end.
+    if context.epoch == _LAST_EPOCH:
+        raise ValidationError("the group has no further epoch (RFC 9420 §8.1)")
     return replace(context, epoch=context.epoch + 1, tree_hash=tree.tree_hash(), extensions=extensions)
 
 

@@ -341,8 +341,13 @@ class RatchetTree:
         return cls._of(suite, nodes)
 
     @classmethod
-    def load(cls, suite: CipherSuite, rows: Iterable[tuple[int, bytes]]) -> "RatchetTree":
-        """The tree that `drain_changes` described; StorageError if the rows are damaged."""
+    def load(
+        cls, suite: CipherSuite, rows: Iterable[tuple[int, bytes]], max_members: int = MAX_MEMBERS
+    ) -> "RatchetTree":
+        """The tree that `drain_changes` described; StorageError if the rows are damaged.
+
+        A damaged index must not make a huge tree: none is larger than `max_members` need.
+        """
         found: dict[int, Node] = {}
         try:
             for index, data in rows:
@@ -351,8 +356,7 @@ class RatchetTree:
                 reader.finish()
         except DecodeError as error:
             raise StorageError(f"a stored tree node is damaged: {error}") from None
-        # Every stored node lies below a root whose right half has a member, so the nodes are few for their indices.
-        if not found or max(found) > _MAX_STORED_NODE:
+        if not found or max(found) >= node_count(perfect_leaf_count(max_members)):
             raise StorageError("the stored tree has no node, or one beyond any tree")
         nodes: list[Node | None] = [None] * (max(found) + 1)
         for index, node in found.items():
@@ -376,10 +380,6 @@ class RatchetTree:
         changed = sorted(self._changed)
         self._changed.clear()
         return [(index, None if (node := self.node(index)) is None else _encode_node(node)) for index in changed]
-
-
-_MAX_STORED_NODE = 1 << 25
-"""A damaged index must not make `load` allocate a huge list; no group has 16 million members."""
 
 
 def _encode_node(node: Node) -> bytes:
