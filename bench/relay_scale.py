@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from secure_chat.identity import certificate as certificates
@@ -185,7 +186,7 @@ class Running:
 
     def read(self, rooms: list[int]) -> list[float]:
         """Microseconds for the last hundred entries of a room."""
-        return [_timed(lambda room=room: self.reader.read_after(room_id(room), 0, 100, 1 << 20)) for room in rooms]
+        return [_timed(partial(self.reader.read_after, room_id(room), 0, 100, 1 << 20)) for room in rooms]
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -85,8 +85,8 @@ def flush(context: Context) -> None:
 def flush_appends(context: Context) -> None:
     """Stores the append ids of this batch, and the counters of refused appends."""
     log = context.transaction.log
-    for store, results in context.appended.items():
-        log.record_appends(store, results)
+    if context.appended:
+        log.record_appends(context.appended)
     for record in context.refused_counters.values():
         log.put_store(record, context.settings.stores_per_device)
     context.appended.clear()

@@ -6,7 +6,7 @@ together or not at all; a record that was read and changed is written by `put`. 
 storage needs the same few operations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -339,8 +339,8 @@ class Log(Protocol):
     def put_store(self, record: StoreRecord, keep: int) -> None:
         """Inserts or replaces; fills in `number`. Of a device's stores only the newest `keep` remain."""
 
-    def record_appends(self, store: int, results: Sequence[AppendResult]) -> None:
-        """Remembers append ids, in any order of counters."""
+    def record_appends(self, results: Mapping[int, Sequence[AppendResult]]) -> None:
+        """Remembers append ids, by their stores' short names, in any order of counters."""
 
     def find_append(self, store: int, counter: int) -> AppendResult | None:
         """What this append id led to."""

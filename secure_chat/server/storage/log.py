@@ -5,7 +5,8 @@ clustering them by channel when many channels are busy. New rows gather in a lis
 Append ids are stored one row per store and batch, as runs of consecutive counters.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -165,10 +166,16 @@ class LogTable:
         self._sql.run(f"DELETE FROM appends WHERE store IN ({surplus})", (record.device, keep))
         self._sql.run(f"DELETE FROM stores WHERE number IN ({surplus})", (record.device, keep))
 
-    def record_appends(self, store: int, results: Sequence[AppendResult]) -> None:
-        """Remembers append ids, in any order of counters."""
-        for run in _runs(results):
-            self._sql.run(_INSERT_APPENDS, (store, run[-1].counter, run[0].counter, run[-1].time, _encode(run)))
+    def record_appends(self, results: Mapping[int, Sequence[AppendResult]]) -> None:
+        """Remembers append ids, by their stores' short names, in any order of counters."""
+        self._sql.run_many(
+            _INSERT_APPENDS,
+            [
+                (store, run[-1].counter, run[0].counter, run[-1].time, _encode(run))
+                for store, of_store in results.items()
+                for run in _runs(of_store)
+            ],
+        )
 
     def find_append(self, store: int, counter: int) -> AppendResult | None:
         """What this append id led to."""
@@ -201,9 +208,7 @@ class LogTable:
 
 def _runs(results: Sequence[AppendResult]) -> Iterator[Sequence[AppendResult]]:
     """Consecutive counters together, so that an append id lies in exactly one row and is found by one search."""
-    if results[-1].counter - results[0].counter == len(results) - 1 and all(
-        results[i].counter < results[i + 1].counter for i in range(len(results) - 1)
-    ):
+    if len(results) == 1 or all(later.counter == earlier.counter + 1 for earlier, later in pairwise(results)):
         yield results
         return
     ordered = sorted(results, key=lambda result: result.counter)

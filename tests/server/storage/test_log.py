@@ -144,7 +144,7 @@ def test_append_ids_are_found_whatever_their_order(batches: list[list[int]]) -> 
         for batch in batches:
             results = [AppendResult(counter, 1, counter + 100, 2, 3) for counter in batch if counter not in recorded]
             if results:
-                transaction.log.record_appends(store.number, results)
+                transaction.log.record_appends({store.number: results})
                 recorded |= {result.counter: result for result in results}
         for counter in range(62):
             assert transaction.log.find_append(store.number, counter) == recorded.get(counter)
@@ -161,7 +161,7 @@ def test_append_ids_are_forgotten_by_age(database: Database) -> None:
         store = StoreRecord(b"s" * 16, device(transaction))
         transaction.log.put_store(store, 16)
         for counter in range(1, 6):
-            transaction.log.record_appends(store.number, [AppendResult(counter, 1, counter, 1, counter * 10)])
+            transaction.log.record_appends({store.number: [AppendResult(counter, 1, counter, 1, counter * 10)]})
         transaction.log.forget_appends(31, 2)
         assert transaction.log.find_append(store.number, 2) is None
         assert transaction.log.find_append(store.number, 3) is not None
@@ -184,7 +184,7 @@ def test_a_device_has_a_limited_number_of_stores(database: Database) -> None:
         stores = [StoreRecord(bytes([number]) * 16, owner) for number in range(4)]
         for store in stores:
             transaction.log.put_store(store, 3)
-            transaction.log.record_appends(store.number, [AppendResult(1, 1, 1, 1, 1)])
+            transaction.log.record_appends({store.number: [AppendResult(1, 1, 1, 1, 1)]})
         assert transaction.log.store(stores[0].id) is None
         assert transaction.log.find_append(stores[0].number, 1) is None
         assert transaction.log.store(stores[1].id) is not None
