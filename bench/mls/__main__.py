@@ -1,15 +1,14 @@
 """`python -m bench.mls`: a table of all operations with targets, the primitives' floor and the peers.
 
-Medians in memory, one thread. A target was set on a reference machine; where the primitives take longer here, it
-moves with them. `--json` prints everything measured, `--own` leaves the peers out, `--install-peers` fetches them.
+In memory, one thread, the lower quartile of many runs; wants a machine that does nothing else. A target was set on
+a reference machine; where the primitives take longer here, it moves with them. `--json` prints everything measured, `--own` leaves the peers out, `--install-peers` fetches them.
 """
 
 import argparse
 import json
-import statistics
 import sys
 
-from bench.mls.catalog import OPERATIONS, REFERENCE, Operation
+from bench.mls.catalog import OPERATIONS, REFERENCE, Operation, typical
 from bench.mls.floor import measure_primitives
 from bench.mls.memory import measure_memory
 from bench.mls.own import measure_own
@@ -28,11 +27,11 @@ def main() -> int:
         install_peers()
         return 0
     before = measure_primitives()
-    own = {key: statistics.median(values) for key, values in measure_own(_log).items()}
+    own = {key: typical(values) for key, values in measure_own(_log).items()}
     after = measure_primitives()
     primitives = {name: (before[name] + after[name]) / 2 for name in before}
     peers = {} if options.own else measure_peers(_log)
-    others = {name: {key: statistics.median(values) for key, values in found.items()} for name, found in peers.items()}
+    others = {name: {key: typical(values) for key, values in found.items()} for name, found in peers.items()}
     _log("memory")
     memory = measure_memory()
     if options.json:

@@ -1,9 +1,10 @@
 """What is measured, against which target, and what the primitives alone would cost."""
 
-from collections.abc import Mapping
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ["LARGE", "OPERATIONS", "REFERENCE", "SMALL", "Operation"]
+__all__ = ["LARGE", "OPERATIONS", "REFERENCE", "SMALL", "Operation", "typical"]
 
 SMALL, LARGE = 100, 1000
 
@@ -20,6 +21,11 @@ REFERENCE = {
     "long_commit": 160e-6,
 }
 """Seconds of each primitive on the machine that the targets were set for."""
+
+
+def typical(seconds: Sequence[float]) -> float:
+    """The lower quartile: what an operation takes when no other process wants the machine."""
+    return statistics.quantiles(seconds, n=4, method="inclusive")[0] if len(seconds) > 1 else seconds[0]
 
 
 @dataclass(frozen=True)

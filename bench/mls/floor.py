@@ -2,13 +2,14 @@
 
 import hashlib
 import hmac
-import statistics
 import time
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric import ed25519, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from bench.mls.catalog import typical
 
 __all__ = ["measure_primitives"]
 
@@ -17,7 +18,7 @@ LONG_COMMIT = 82_000
 
 
 def measure_primitives(runs: int = 25) -> dict[str, float]:
-    """Seconds of each, the median of many short runs; key objects held, as the MLS core holds them."""
+    """Seconds of each, from many short runs; key objects held, as the MLS core holds them."""
     signer = ed25519.Ed25519PrivateKey.generate()
     verifier = signer.public_key()
     data = bytes(300)
@@ -50,25 +51,25 @@ def measure_primitives(runs: int = 25) -> dict[str, float]:
         mlkem.MLKEM768PrivateKey.from_seed_bytes(seed * 2).public_key().public_bytes_raw()
 
     return {
-        "sign": _median(lambda: signer.sign(data), runs),
-        "verify": _median(lambda: verifier.verify(signature, data), runs),
-        "seal": _median(lambda: classical.encrypt(seed, public, data), runs),
-        "open": _median(lambda: classical.decrypt(sealed, private, data), runs),
-        "derive": _median(derive, runs),
-        "xwing_seal": _median(lambda: hybrid.encrypt(seed, hybrid_public, data), runs),
-        "xwing_derive": _median(derive_hybrid, runs),
-        "aead": _median(lambda: cipher.encrypt(nonce, data, b""), runs),
+        "sign": _seconds(lambda: signer.sign(data), runs),
+        "verify": _seconds(lambda: verifier.verify(signature, data), runs),
+        "seal": _seconds(lambda: classical.encrypt(seed, public, data), runs),
+        "open": _seconds(lambda: classical.decrypt(sealed, private, data), runs),
+        "derive": _seconds(derive, runs),
+        "xwing_seal": _seconds(lambda: hybrid.encrypt(seed, hybrid_public, data), runs),
+        "xwing_derive": _seconds(derive_hybrid, runs),
+        "aead": _seconds(lambda: cipher.encrypt(nonce, data, b""), runs),
         # What its length costs beyond that of a short message.
-        "long_commit": _median(long_commit, runs) - _median(lambda: verifier.verify(signature, data), runs),
-        "hmac": _median(lambda: hmac.digest(seed, data[:40], "sha256"), runs),
+        "long_commit": _seconds(long_commit, runs) - _seconds(lambda: verifier.verify(signature, data), runs),
+        "hmac": _seconds(lambda: hmac.digest(seed, data[:40], "sha256"), runs),
     }
 
 
-def _median(work: Callable[[], object], runs: int, calls: int = 40) -> float:
+def _seconds(work: Callable[[], object], runs: int, calls: int = 40) -> float:
     results = []
     for _ in range(runs):
         start = time.perf_counter()
         for _ in range(calls):
             work()
         results.append((time.perf_counter() - start) / calls)
-    return statistics.median(results)
+    return typical(results)
