@@ -1,7 +1,8 @@
 """`python -m bench.mls`: a table of all operations with targets, the primitives' floor and the peers.
 
 In memory, one thread, the lower quartile of many runs; wants a machine that does nothing else. A target was set on
-a reference machine; where the primitives take longer here, it moves with them. `--json` prints everything measured, `--own` leaves the peers out, `--install-peers` fetches them.
+a reference machine; where the primitives take longer here, it moves with them. `--json` prints everything measured,
+`--own` leaves the peers out, `--install-peers` fetches them.
 """
 
 import argparse
