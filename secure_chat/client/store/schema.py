@@ -2,7 +2,8 @@
 
 `rows` is the engine's key-value table. `messages` is what people read. `search` is an external-content FTS5 index
 over it: a message's room is indexed beside its words, as one token that no typed text can produce, so that a
-search within one room is an intersection of two sorted lists and costs no more than one everywhere.
+search within one room is an intersection of two sorted lists and costs no more than one everywhere. `terms` lists
+the words that occur.
 """
 
 import apsw
@@ -27,6 +28,7 @@ _MIGRATIONS = (
     CREATE VIRTUAL TABLE search USING fts5(text, room, content='searchable', content_rowid='position',
                                            tokenize='unicode61 remove_diacritics 2', prefix='1 2 3');
     INSERT INTO search(search, rank) VALUES('secure-delete', 1);
+    CREATE VIRTUAL TABLE terms USING fts5vocab('search', 'instance');
     """,
 )
 

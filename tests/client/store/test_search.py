@@ -1,13 +1,14 @@
 """Full-text search: what is found, in which order, and what can't be injected."""
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_chat.client.engine.effects import PutMessage
 from secure_chat.client.store import Store
-from secure_chat.client.store.schema import ROOM_MARK
-from secure_chat.client.store.search import MAX_WORDS, match_expression
+from secure_chat.client.store.schema import ROOM_MARK, migrate
+from secure_chat.client.store.search import MAX_EXPANSION, MAX_WORDS, match_expression, search
 from secure_chat.client.views import DeliveryState, MessageKind
 from tests.client.lines import LOBBY, OTHER, line
 
@@ -99,19 +100,25 @@ def test_hits_carry_snippet_marks_and_room_names(filled: Store) -> None:
 
 def test_number_of_words_is_bounded() -> None:
     """A pasted page doesn't become a thousand-word query."""
-    assert match_expression("word " * 1000).count("word") == MAX_WORDS
+    connection = apsw.Connection(":memory:")
+    migrate(connection)
+    assert match_expression(connection, "word " * 1000).count("word") == MAX_WORDS
+    connection.close()
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=30))
 def test_any_input_is_a_valid_query(text: str) -> None:
     """No input breaks the expression."""
-    import apsw
-
-    from secure_chat.client.store import schema
-    from secure_chat.client.store.search import search
-
     connection = apsw.Connection(":memory:")
-    schema.migrate(connection)
+    migrate(connection)
     search(connection, text, LOBBY, 5, {})
     search(connection, text, None, 5, {})
     connection.close()
+
+
+def test_long_beginnings_find_the_same_whether_expanded_or_not(store: Store) -> None:
+    """More words than are named one by one fall back to the index's own way."""
+    for count in (5, MAX_EXPANSION + 5):
+        store.apply([PutMessage(line(f"{count} {i}", f"beginning{count}x{i}")) for i in range(count)])
+        assert len(store.search(f"BEGINNING{count}x", limit=1000)) == count
+    assert found(store, "beginnings") == []
