@@ -52,7 +52,7 @@ def _secure_chat() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
     try:
-        _secure_chat.main(args=arguments, prog_name="secure-chat", standalone_mode=False)
+        code = _secure_chat.main(args=arguments, prog_name="secure-chat", standalone_mode=False)
     except click.Abort:
         sys.exit(130)
     except click.exceptions.Exit as end:
@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    else:
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ from secure_chat.client import commands, queries
 from secure_chat.client.backend import Backend, Listener
 from secure_chat.client.commands import Command
 from secure_chat.client.errors import ClientClosed, CommandFailed
-from secure_chat.client.events import Event, FailureCode, MessageChanged, Result, ShuttingDown
+from secure_chat.client.events import ConnectionChanged, Event, FailureCode, MessageChanged, Result, ShuttingDown
 from secure_chat.client.opening import Opened, Passphrase, open_profile
 from secure_chat.client.profile import DEFAULT_PROFILE
 from secure_chat.client.vault import Lock
 from secure_chat.client.views import (
+    ConnectionState,
     DeliveryState,
     DeviceView,
     Hit,
@@ -51,6 +52,10 @@ __all__ = ["Client", "EventStream"]
 
 COMMAND_TIMEOUT = 30.0
 """Seconds for a command's answer; those that need the relay have ended with `offline` long before."""
+ONLINE_TIMEOUT = 10.0
+"""Seconds to connect and catch up."""
+FIRST_ROOM_TIMEOUT = 2.0
+"""Seconds until the lobby shows; a relay may have none."""
 JOIN_TIMEOUT = 30.0
 """Seconds from the link to the first room."""
 
@@ -266,6 +271,33 @@ class Client:
         result = self.ask(command)
         assert isinstance(result, tuple)
         return result
+
+    def wait_until_online(self, timeout: float = ONLINE_TIMEOUT) -> bool:
+        """Waits (seconds) until all that waited at the relay is here; False once that is known not to be soon."""
+        with self.events() as events:
+            state, left = self.status().connection, timeout
+            deadline = time.monotonic() + timeout
+            while state is not ConnectionState.ONLINE and left > 0:
+                match events.next(left):
+                    case ConnectionChanged(ConnectionState.OFFLINE) | ShuttingDown() | None:
+                        return False
+                    case ConnectionChanged(state=changed):
+                        state = changed
+                left = deadline - time.monotonic()
+        return state is ConnectionState.ONLINE
+
+    def wait_until_entered(self, timeout: float = JOIN_TIMEOUT) -> bool:
+        """Waits (seconds) until this device is in every room that it is entering, such as the lobby after joining."""
+        deadline = time.monotonic() + timeout
+        first = time.monotonic() + min(timeout, FIRST_ROOM_TIMEOUT)
+        with self.events() as events:
+            while True:
+                rooms = self.rooms()
+                if rooms and not any(room.writable and not room.joined for room in rooms):
+                    return True
+                left = (deadline if rooms else first) - time.monotonic()
+                if left <= 0 or events.next(left) is None:
+                    return not rooms
 
     # --- messages
 

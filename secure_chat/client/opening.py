@@ -50,7 +50,7 @@ def open_profile(name: str, passphrase: Passphrase = None) -> Opened:
     deadline = time.monotonic() + OWNER_TIMEOUT
     while True:
         try:
-            return own(profile, profile.acquire(), passphrase)
+            lock = profile.acquire()
         except ProfileBusy:
             hand = _reach(profile)
             if hand is not None:
@@ -58,20 +58,16 @@ def open_profile(name: str, passphrase: Passphrase = None) -> Opened:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_PAUSE)
+        else:
+            return own(profile, lock, _open_store(profile, lock, passphrase))
 
 
-def own(profile: Profile, lock: ProfileLock, passphrase: Passphrase, *listeners: Listener) -> Opened:
-    """Runs the profile in this process; gives the lock back if that fails."""
+def own(profile: Profile, lock: ProfileLock, store: Store, *listeners: Listener) -> Opened:
+    """Runs the profile in this process; closes the store and gives the lock back if that fails."""
     try:
-        if callable(passphrase):
-            passphrase = passphrase() if profile.vault.lock is Lock.PASSPHRASE else None
-        store = Store.open(profile.store_path, profile.vault.unlock(passphrase))
-        try:
-            runner = Runner(profile, lock, store, *listeners)
-        except BaseException:
-            store.close()
-            raise
+        runner = Runner(profile, lock, store, *listeners)
     except BaseException:
+        store.close()
         lock.release()
         raise
     try:
@@ -79,6 +75,16 @@ def own(profile: Profile, lock: ProfileLock, passphrase: Passphrase, *listeners:
     except ListenError as error:
         runner.close()
         raise ProfileError(f"other commands could not reach this one: {error}") from None
+
+
+def _open_store(profile: Profile, lock: ProfileLock, passphrase: Passphrase) -> Store:
+    try:
+        if callable(passphrase):
+            passphrase = passphrase() if profile.vault.lock is Lock.PASSPHRASE else None
+        return Store.open(profile.store_path, profile.vault.unlock(passphrase))
+    except BaseException:
+        lock.release()
+        raise
 
 
 def _reach(profile: Profile) -> Opened | None:

@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,9 +31,10 @@ from secure_chat.client.errors import ClientClosed, CommandFailed, StoreError
 from secure_chat.client.events import Done, Event, Failed, FailureCode, Result, ShuttingDown
 from secure_chat.client.files import write_private
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
-from secure_chat.client.queries import GetHistory, GetMessage, Search
+from secure_chat.client.queries import GetHistory, Search
 from secure_chat.client.store import Store
 from secure_chat.client.vault import Lock
+from secure_chat.client.views import StatusView
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.invite import parse_address
 from secure_chat.transport.errors import CertificateRefused, ContextError, NotInForce, TransportError
@@ -192,7 +193,7 @@ class Runner:
         running = True
         for item in items:
             match item:
-                case _Call(GetHistory() | GetMessage() | Search(), _):
+                case _Call(GetHistory() | Search(), _):
                     queries.append(item)
                 case _Call(command, future):
                     self._last_ref += 1
@@ -282,6 +283,8 @@ class Runner:
     def _emit(self, event: Event) -> None:
         match event:
             case Done(ref, result):
+                if isinstance(result, StatusView):
+                    result = replace(result, profile=self._profile.name)
                 self._calls.pop(ref).set_result(result)
             case Failed(ref, code, message):
                 self._calls.pop(ref).set_exception(CommandFailed(code, message))
@@ -303,11 +306,6 @@ class Runner:
             case Search(text, where, limit):
                 room_id = None if where is None else self._engine.room_id(where)
                 return self._store.search(text, room_id, min(limit, MAX_LINES), self._engine.room_names())
-            case GetMessage(message_id):
-                found = self._store.message(message_id)
-                if found is None:
-                    raise CommandFailed(FailureCode.NOT_FOUND, "no message has this id")
-                return found
             case _:
                 raise AssertionError(command)
 

@@ -117,8 +117,7 @@ def _message_lines(message: MessageView, room: str, quoted: MessageView | None) 
     where = f"[{room}] " if room else ""
     head = f"{clock(message.time)} {where}"
     if message.kind is not MessageKind.TEXT and message.kind is not MessageKind.UNKNOWN:
-        who = f"{message.sender} " if message.sender and not message.text.startswith(message.sender) else ""
-        return [f"{head}{_WARNING[message.kind]}{who}{clean_line(message.text)}"]
+        return [f"{head}{_WARNING[message.kind]}{clean_line(message.text)}"]
     lines = []
     if quoted is not None:
         lines.append(f"{head}> {quoted.sender}: {fit(clean_line(quoted.text), 60).rstrip()}")

@@ -103,7 +103,7 @@ def test_reply_quotes_what_it_answers() -> None:
 )
 def test_lines_that_are_no_messages_have_their_mark(kind: MessageKind, mark: str) -> None:
     """Nobody can take a message for a notice: a message begins with its author."""
-    assert f" {mark} alice " in presenter.message_lines(line("m", "joined", kind=kind))[0]
+    assert f" {mark} alice joined" in presenter.message_lines(line("m", "alice joined", kind=kind))[0]
 
 
 def test_message_that_imitates_a_notice_still_names_its_author() -> None:

@@ -56,20 +56,24 @@ def join(
     )
     recovery = client.recovery_code()
     address = client.status().address
+    chat = session.interactive and not no_chat
     session.result(
         {"handle": handle, "address": address, "profile": session.profile, "recovery_code": recovery},
         [
-            f"You are {handle} at {address}.",
+            *([] if chat else [f"You are {handle} at {address}."]),
             "",
             f"    recovery code: {recovery}",
             "",
             "Write it down: with it another computer becomes yours, and without it a lost one can't be replaced.",
+            "",
         ],
     )
-    if session.interactive and not no_chat:
+    if chat:
         from secure_chat.ui.line.app import run_line_mode
 
         run_line_mode(client)
+    else:
+        client.wait_until_entered()
 
 
 def _name(session: Session, name: str | None) -> str:

@@ -25,7 +25,7 @@ def rpc(session: Session) -> None:
         out.write(line + b"\n")
         out.flush()
 
-    conversation = RpcSession(session.client(), send_line)
+    conversation = RpcSession(session.client(wait=False), send_line)
     try:
         for line in sys.stdin.buffer:
             if line.strip() and not conversation.handle_line(line):

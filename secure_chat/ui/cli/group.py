@@ -97,4 +97,4 @@ def open_chat(session: Session) -> None:
         raise InputError("the chat needs a terminal: without one use the commands send, listen, history or rpc")
     from secure_chat.ui.line.app import run_line_mode
 
-    run_line_mode(session.client())
+    run_line_mode(session.client(wait=False))

@@ -99,7 +99,7 @@ def listen(session: Session, rooms: tuple[str, ...], count: int | None, timeout:
     secure-chat client listen
     secure-chat client listen --json '#lobby' | jq -r .message.text
     """
-    client = session.client()
+    client = session.client(wait=False)
     names = {room.id: room_title(room) for room in client.rooms()}
     wanted = {name if name.startswith("#") else name.removeprefix("@") for name in rooms}
     seen = 0

@@ -68,10 +68,17 @@ class Session:
         """Whether there is somebody to ask."""
         return sys.stdin.isatty() and sys.stdout.isatty() and not self.json
 
-    def client(self) -> Client:
-        """The profile, opened once; closed by `close`."""
+    def client(self, *, wait: bool = True) -> Client:
+        """The profile, opened once; closed by `close`.
+
+        Unless told otherwise this waits until everything that waited at the relay is here, so that answers are as of
+        now; without a connection they are as of the last one.
+        """
         if not self._clients:
-            self._clients.append(Client.open(self.profile, passphrase=self.passphrase))
+            client = Client.open(self.profile, passphrase=self.passphrase)
+            self._clients.append(client)
+            if wait:
+                client.wait_until_online()
         return self._clients[0]
 
     def adopt(self, client: Client) -> Client:

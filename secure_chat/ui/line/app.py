@@ -5,6 +5,7 @@ import contextvars
 import os
 import sys
 from collections import deque
+from dataclasses import replace
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -18,11 +19,10 @@ from secure_chat.client.commands import Command, MarkRead, Send
 from secure_chat.client.errors import ClientError
 from secure_chat.client.events import (
     CaughtUp,
+    ConnectionChanged,
     Event,
-    KeyChanged,
     MessageAdded,
     MessageChanged,
-    NewDevice,
     PresenceChanged,
     Result,
     RoomChanged,
@@ -30,7 +30,15 @@ from secure_chat.client.events import (
     ShuttingDown,
 )
 from secure_chat.client.queries import GetHistory, GetInvitations, GetMembers, GetRooms, GetStatus
-from secure_chat.client.views import MemberView, MessageView, RoomKind, RoomView, StatusView
+from secure_chat.client.views import (
+    ConnectionState,
+    DeliveryState,
+    MemberView,
+    MessageView,
+    RoomKind,
+    RoomView,
+    StatusView,
+)
 from secure_chat.errors import SecureChatError
 from secure_chat.ui.line.complete import ChatCompleter
 from secure_chat.ui.line.slash import Commands, Quit
@@ -63,7 +71,10 @@ class LineMode:
         self._client = client
         self._events: deque[Event] = deque()
         self._woken = False
-        self._reading = False
+        self._read: set[str] = set()
+        """Rooms in which something was shown a moment ago."""
+        self._online = False
+        self._told_offline = False
         self._seen_while_away: dict[str, int] = {}
         self._ending = ""
         self._prompt: PromptSession[str]
@@ -76,6 +87,7 @@ class LineMode:
         status = await self.ask(GetStatus())
         assert isinstance(status, StatusView)
         self.state = ChatState(status.handle)
+        self._online = status.connection is ConnectionState.ONLINE
         self._commands = Commands(self)
         self._prompt = PromptSession(
             history=InMemoryHistory(),  # what was typed must not lie in a file
@@ -179,12 +191,10 @@ class LineMode:
 
     async def go(self, room_id: str) -> None:
         """Makes a room the current one: its last lines, who is there."""
-        room = self.state.rooms.get(room_id)
-        if room is None:  # just made: its view comes with the next event
-            rooms = await self.ask(GetRooms())
-            assert isinstance(rooms, tuple)
-            self.state.rooms |= {each.id: each for each in rooms if isinstance(each, RoomView)}
-            room = self.state.rooms[room_id]
+        rooms = await self.ask(GetRooms())  # one that was just made comes with a later event
+        assert isinstance(rooms, tuple)
+        self.state.rooms = {each.id: each for each in rooms if isinstance(each, RoomView)}
+        room = self.state.rooms[room_id]
         members = await self.ask(GetMembers(room_id)) if room.joined else ()
         lines = await self.ask(GetHistory(room_id, LAST_LINES))
         assert isinstance(lines, tuple)
@@ -198,7 +208,7 @@ class LineMode:
             "" if room.kind is RoomKind.DIRECT else f": {room.members} {'person' if room.members == 1 else 'people'}"
         )
         self.show([f"-- {room_title(room)}{people}{verified}", *self._rendered(views)])
-        self._read_soon()
+        self._read_soon(room_id)
 
     async def confirm(self, question: str) -> bool:
         """Yes or no; anything else asks again, leaving means no."""
@@ -240,7 +250,9 @@ class LineMode:
                     return []
                 state.saw(message)
                 if message.room == state.current:
-                    self._read_soon()
+                    self._read_soon(message.room)
+                if message.state is DeliveryState.QUEUED and self._online:
+                    message = replace(message, state=DeliveryState.SENT)  # it leaves in this very moment
                 return self._rendered([message])
             case MessageChanged(message):
                 state.changed(message)
@@ -260,8 +272,14 @@ class LineMode:
                 return describe_event(event)
             case PresenceChanged(handle):
                 return describe_event(event) if handle in state.present else []
-            case NewDevice() | KeyChanged():
-                return describe_event(event)
+            case ConnectionChanged(connection):
+                was, self._online = self._online, connection is ConnectionState.ONLINE
+                told, self._told_offline = self._told_offline, connection is ConnectionState.OFFLINE
+                # Each attempt fails anew: once is enough, and coming back is news only after that.
+                if connection is ConnectionState.OFFLINE:
+                    return [] if told and not was else describe_event(event)
+                self._told_offline = told and not self._online
+                return describe_event(event) if self._online and told else []
             case ShuttingDown(reason):
                 self._ending = f"-- {reason}"
                 if self._prompt.app.is_running:
@@ -287,15 +305,15 @@ class LineMode:
             lines += message_lines(message, room=room, quoted=quoted)
         return lines
 
-    def _read_soon(self) -> None:
-        if not self._reading:
-            self._reading = True
+    def _read_soon(self, room_id: str) -> None:
+        if not self._read:
             self._loop.call_later(READ_DELAY, self._mark_read)
+        self._read.add(room_id)
 
     def _mark_read(self) -> None:
-        self._reading = False
-        if self.state.current:
-            self._client.submit(MarkRead(self.state.current))
+        for room_id in self._read:
+            self._client.submit(MarkRead(room_id))
+        self._read.clear()
 
 
 def _key_bindings() -> KeyBindings:

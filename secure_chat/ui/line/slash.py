@@ -44,6 +44,8 @@ class Slash:
 _PERSON = Parameter(Kind.PERSON)
 _TEXT = Parameter(Kind.TEXT)
 _ALIASES = {"members": ("who", "names"), "leave": ("part",), "status": ("whoami",), "invitations": ("invites",)}
+_UNLISTED = {other for others in _ALIASES.values() for other in others} | {"typing", "read", "message"}
+"""Known, but not worth a line of the help."""
 _WRITTEN = (
     Slash("join", "Enter an open room, making it if there is none.", (Parameter(Kind.NAME),), "#garden"),
     Slash("room", "Go to a room or a person.", (Parameter(Kind.NAME, name="ROOM|PERSON"),), "#lobby"),
@@ -264,11 +266,12 @@ class Commands:
             example = [f"  e.g. /{slash.name} {slash.example}"] if slash.example else []
             self._screen.show([slash.usage, f"  {slash.summary}", *example])
             return
-        width = max(len(slash.usage) for slash in SLASH.values())
+        listed = [slash for name, slash in SLASH.items() if name not in _UNLISTED]
+        width = max(len(slash.usage) for slash in listed)
         self._screen.show(
             [
                 "Type a line and press Enter to send it; Alt-Enter begins a new line; Tab completes.",
-                *(f"  {slash.usage:<{width}}  {slash.summary}" for slash in SLASH.values()),
+                *(f"  {slash.usage:<{width}}  {slash.summary}" for slash in listed),
                 "Messages are named ^1 (the last one), ^2, …: see /history. For an example: /help COMMAND",
             ]
         )

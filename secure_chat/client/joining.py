@@ -1,0 +1,133 @@
+"""Becoming a profile: from an invite link, or from a backup."""
+
+import queue
+import random
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from secure_chat.client.backup import restore_backup
+from secure_chat.client.engine.create import new_profile
+from secure_chat.client.engine.effects import PutRow
+from secure_chat.client.errors import JoinError, ProfileExists, UnreachableError
+from secure_chat.client.events import ConnectionChanged, Event, ShuttingDown
+from secure_chat.client.opening import Opened, own
+from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
+from secure_chat.client.store import Store
+from secure_chat.client.vault import Lock
+from secure_chat.client.views import ConnectionState
+from secure_chat.identity.handle import require_handle
+from secure_chat.identity.invite import InviteLink, format_address
+from secure_chat.identity.keys import AccountKey, decode_recovery_code
+from secure_chat.transport.bootstrap import fetch_ca
+from secure_chat.transport.errors import CertificateRefused, ConnectError, PinMismatch, TransportError
+from secure_chat.wire.errors import WireError
+
+__all__ = ["join", "restore_profile"]
+
+
+def join(
+    link: str,
+    handle: str,
+    name: str,
+    lock: Lock,
+    passphrase: str | None,
+    recovery_code: str | None,
+    timeout: float,
+) -> Opened:
+    """Makes the profile `name` with an invite link and waits (seconds) until it has entered.
+
+    Raises InviteLinkError, HandleError, RecoveryCodeError, ProfileExists, JoinError or UnreachableError; nothing is
+    left behind then. Where the connection breaks after the relay may have registered the account, the profile stays,
+    since it holds the only copy of the account's key, and goes on when it is opened again.
+    """
+    invite = InviteLink.parse(link)
+    require_handle(handle)
+    account = None if recovery_code is None else decode_recovery_code(recovery_code)
+    profile = Profile(name)
+    with _new(profile) as owned:
+        now = time.time_ns() // 1_000_000
+        ca = _fetch_ca(invite, now // 1000)
+        store = Store.create(profile.store_path, profile.vault.create(lock, passphrase))
+        store.apply(_first_rows(invite, handle, account, ca, now))
+        store.commit()
+        events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        opened = own(profile, owned, store, events.put)
+        try:
+            _wait_until_entered(events, timeout)
+        except JoinError:
+            opened.close()
+            raise
+    return opened
+
+
+def restore_profile(path: Path, words: str, name: str, lock: Lock, passphrase: str | None) -> None:
+    """Makes the profile `name` from a backup; raises ProfileExists or BackupError and then leaves nothing behind."""
+    profile = Profile(name)
+    with _new(profile) as owned:
+        with Store.create(profile.store_path, profile.vault.create(lock, passphrase)) as store:
+            restore_backup(path, words, store)
+        owned.release()
+
+
+@contextmanager
+def _new(profile: Profile) -> Iterator[ProfileLock]:
+    """The lock of a profile that does not exist yet; its directory goes if anything fails."""
+    owned = profile.acquire()
+    if profile.exists:
+        owned.release()
+        raise ProfileExists(
+            f"profile {profile.name!r} has joined already: open it with secure-chat client, or choose another --profile"
+        )
+    try:
+        yield owned
+    except BaseException:
+        profile.vault.destroy()
+        shutil.rmtree(profile.directory, ignore_errors=True)
+        owned.release()
+        raise
+
+
+def _fetch_ca(invite: InviteLink, now: int) -> str:
+    """The pinned CA in PEM, empty for a public one; `now` in seconds."""
+    if invite.ca_pin is None:
+        return ""
+    try:
+        return fetch_ca(invite.host, invite.port, invite.ca_pin, now)
+    except ConnectError as error:
+        raise UnreachableError(str(error)) from None
+    except (PinMismatch, CertificateRefused, TransportError, WireError) as error:
+        raise JoinError(str(error)) from None
+
+
+def _first_rows(invite: InviteLink, handle: str, account: AccountKey | None, ca: str, now: int) -> list[PutRow]:
+    rows = new_profile(
+        random.SystemRandom(),
+        now,
+        handle=handle,
+        address=format_address(invite.host, invite.port),
+        ca_pin=invite.ca_pin,
+        token=invite.token,
+        inviter=invite.inviter,
+        account=account,
+    )
+    return [*(row for row in rows if isinstance(row, PutRow)), PutRow(SHELL_SPACE, CA_KEY, ca.encode())]
+
+
+def _wait_until_entered(events: "queue.SimpleQueue[Event]", timeout: float) -> None:
+    """Until the relay has let the account in; raises JoinError for what waiting doesn't mend."""
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            event = events.get(timeout=left)
+        except queue.Empty:
+            return
+        match event:
+            case ConnectionChanged(ConnectionState.ONLINE):
+                return
+            case ConnectionChanged(ConnectionState.OFFLINE, reason, 0):
+                raise JoinError(reason)
+            case ShuttingDown(reason):
+                raise JoinError(reason)
