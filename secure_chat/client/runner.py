@@ -361,8 +361,10 @@ class Runner:
         self._closed.set()
         self._refuse_rest()
         closed = ClientClosed(self._reason)
-        for future in [*self._calls.values(), *(work.future for work in self._work)]:
-            future.set_exception(closed)
+        for call in self._calls.values():
+            call.set_exception(closed)
+        for work in self._work:
+            work.future.set_exception(closed)
         for listener in self._listeners:
             listener(ShuttingDown(self._reason))
         self._ended.set()

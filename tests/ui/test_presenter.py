@@ -43,7 +43,7 @@ from secure_chat.ui import presenter
 from tests.client.lines import ALICE, LOBBY, line
 
 # Times that every platform's clock functions know.
-views = st.register_type_strategy(int, st.integers(0, 4_000_000_000_000))
+st.register_type_strategy(int, st.integers(0, 4_000_000_000_000))
 VIEWS = (
     StatusView,
     MessageView,
