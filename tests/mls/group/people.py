@@ -59,7 +59,8 @@ class Policy:
 
 
 def name(credential: Credential) -> bytes:
-    assert isinstance(credential, BasicCredential)
+    if not isinstance(credential, BasicCredential):
+        raise ValidationError("nobody here has such a credential")
     return credential.identity.split(b".")[0]
 
 

@@ -204,6 +204,17 @@ def test_a_malformed_external_pub() -> None:
             Group.join_external(MLSMessage.of(info).encode(), person("zoe"), Policy())
 
 
+def test_the_last_epoch_has_no_successor() -> None:
+    """§8.1: a GroupInfo may claim the largest epoch, but no commit can follow it."""
+    (alice,) = found("alice")
+    body = MLSMessage.decode(alice.group_info()).body
+    assert isinstance(body, GroupInfo)
+    context = replace(body.group_context, epoch=2**64 - 1)
+    info = GroupInfo.sign(context, body.extensions, body.confirmation_tag, 0, alice.identity.signature_key)
+    with pytest.raises(ValidationError, match=r"8\.1"):
+        Group.join_external(MLSMessage.of(info).encode(), person("zoe"), Policy())
+
+
 def test_an_extension_that_the_newcomer_lacks() -> None:
     """§13.4: the newcomer's own leaf must support the context's extensions."""
     (alice,) = found("alice", extensions=(Extension(PRIVATE_TYPE, b""),))
