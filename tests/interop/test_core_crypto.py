@@ -8,11 +8,13 @@ import time
 
 import pytest
 
-from tests.interop.node import Driver
+from tests.interop.node import INSTALL_SECONDS, Driver
 from tests.interop.own import OwnMember
 from tests.interop.peers import CoreCryptoMember, Member, Name, TsMember
 from tests.interop.session import Session
 from tests.interop.test_ts_mls import refuses_unmerged
+
+pytestmark = pytest.mark.timeout(INSTALL_SECONDS + 100)  # the first test may have to install the peer
 
 SUITES = [1, 2, 3, 5, 7]
 HOUR = 3600

@@ -6,10 +6,12 @@ import time
 import pytest
 
 from tests.draft_suites import XWING_TS_MLS
-from tests.interop.node import Driver, PeerError
+from tests.interop.node import INSTALL_SECONDS, Driver, PeerError
 from tests.interop.own import OwnMember
 from tests.interop.peers import CoreCryptoMember, Leaf, Member, Name, TsMember
 from tests.interop.session import Session
+
+pytestmark = pytest.mark.timeout(INSTALL_SECONDS + 100)  # the first test may have to install the peer
 
 DAY = 24 * 3600
 GREASE = [0x1A1A, 0x2A2A]
