@@ -18,7 +18,7 @@ from msgspec import Struct
 from secure_chat.server.core.settings import Settings
 from secure_chat.server.errors import ConfigurationError
 
-__all__ = ["ENVIRONMENT_PREFIX", "Configuration", "Network", "keys", "load"]
+__all__ = ["ENVIRONMENT_PREFIX", "Configuration", "Network", "data_directory", "keys", "load"]
 
 ENVIRONMENT_PREFIX = "SECURE_CHAT_SERVER_"
 
@@ -180,12 +180,10 @@ def _check(configuration: Configuration) -> None:
         raise ConfigurationError("ca belongs to an own certificate and key")
     if not configuration.listen:
         raise ConfigurationError("listen: at least one address is needed")
-    for section, kind in ((configuration.network, Network), (configuration.limits, Settings)):
-        names = Network.__struct_fields__ if kind is Network else [field.name for field in dataclasses.fields(Settings)]
-        for name in names:
-            value = getattr(section, name)
+    for section, values in (("network", configuration.network), ("limits", configuration.limits)):
+        for name, value in msgspec.to_builtins(values).items():
             if not isinstance(value, bool) and isinstance(value, int | float) and value < 0:
-                raise ConfigurationError(f"{kind.__name__.lower()}.{name}: not below zero")
+                raise ConfigurationError(f"{section}.{name}: not below zero")
     for name in ("connections", "connections_per_address", "half_open", "half_open_per_address", "shards"):
         if getattr(configuration.network, name) < 1:
             raise ConfigurationError(f"network.{name}: at least 1")

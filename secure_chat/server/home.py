@@ -116,7 +116,7 @@ class Home:
             return _own(loaded), done
         hosts = certificates.load(CHECKOUT_CERTIFICATES).hosts
         loaded, done = certificates.ensure(CHECKOUT_CERTIFICATES, hosts, now)
-        return _own(loaded), done or f"using the certificate in {CHECKOUT_CERTIFICATES.resolve()}"
+        return _own(loaded), done
 
     def certificate_as_it_is(self, configuration: Configuration) -> RelayCertificate:
         """The same without making or renewing anything; raises SecureChatError."""

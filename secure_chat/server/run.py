@@ -55,6 +55,7 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
             logger.info("%s", done)
         service = RelayService(configuration, home, certificate)
         service.start()
+        logger.info("certificate %s", certificate.certificate)
         for host, port in service.addresses:
             logger.info("listening on %s, data in %s", format_address(host, port), home.root)
         if service.metrics_port:
@@ -117,7 +118,7 @@ def _serve(
     wishes: queue.SimpleQueue[_Wish],
 ) -> None:
     files = [file] if file else []
-    stamp = _stamp([*files, *service.certificate_files])
+    stamp: list[tuple[int, int, int] | None] = []  # so the first look finds what changed since the files were read
     renewal = time.monotonic() + _RENEWAL_INTERVAL
     while True:
         try:
