@@ -88,11 +88,17 @@ class RelayClient:
     """One connection. Messages that nobody waited for yet stay in `inbox`, in order."""
 
     def __init__(
-        self, address: tuple[str, int], ca_pem: str, *, server_hostname: str = "localhost", timeout: float = 20.0
+        self,
+        address: tuple[str, int],
+        ca_pem: str,
+        *,
+        server_hostname: str = "localhost",
+        timeout: float = 20.0,
+        source: str = "127.0.0.1",
     ) -> None:
         context = client_context(ca_pem)
         self.timeout = timeout
-        connected = socket.create_connection(address, timeout)
+        connected = socket.create_connection(address, timeout, (source, 0))
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self.tls = context.wrap_socket(connected, server_hostname=server_hostname)
@@ -106,6 +112,7 @@ class RelayClient:
         self.client_nonce = secrets.token_bytes(32)
         self.server_nonce = b""
         self.person: Person | None = None
+        self.login_answer: LoggedIn
         self._frames: FrameBuffer[ServerMessage] = FrameBuffer(server_message_decoder)
         self._request = 0
 
@@ -175,6 +182,13 @@ class RelayClient:
 
     def answer(self, identity: int) -> ServerMessage:
         """The answer to the request with this id; RelayError for a refusal of it or of the connection."""
+        message = self.answer_or_error(identity)
+        if isinstance(message, Error):
+            raise RelayError(message.code, message.message, retry_after=message.retry_after, head=message.head)
+        return message
+
+    def answer_or_error(self, identity: int) -> ServerMessage:
+        """The same, with refusals as they came."""
         deadline = time.monotonic() + self.timeout
         looked = 0
         while True:
@@ -182,10 +196,6 @@ class RelayClient:
                 message = self.inbox[index]
                 if getattr(message, "id", None) == identity or (isinstance(message, Error) and message.id == 0):
                     del self.inbox[index]
-                    if isinstance(message, Error):
-                        raise RelayError(
-                            message.code, message.message, retry_after=message.retry_after, head=message.head
-                        )
                     return message
             looked = len(self.inbox)
             left = deadline - time.monotonic()
@@ -239,6 +249,7 @@ class RelayClient:
         request = Login(self.next_id(), person.certificate.encode(), person.store, signature, visible)
         answer = self.ask(request, LoggedIn)
         self.person = person
+        self.login_answer = answer
         person.counter = max(person.counter, answer.last_counter)
         return answer
 

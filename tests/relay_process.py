@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class RelayProcess:
         self._lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self.log: list[dict[str, Any]] = []
         self.address = ("127.0.0.1", 0)
+        self.metrics_address = ""
         self.output = ""
         """What it has written to standard output; complete after `wait`."""
 
@@ -67,6 +69,8 @@ class RelayProcess:
             line = self.wait_for_log("listening on ")
             host, _, found = line["message"].removeprefix("listening on ").partition(",")[0].rpartition(":")
             self.address = (host, int(found))
+            if "metrics" in self._settings:
+                self.metrics_address = str(self.wait_for_log("metrics on ")["message"]).removeprefix("metrics on ")
 
     def _collect(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -146,13 +150,21 @@ class RelayProcess:
         assert isinstance(answer, NewInvite)
         return answer.token
 
-    def connect(self, *, timeout: float = 20.0) -> RelayClient:
-        """A connection that has said nothing yet."""
-        return RelayClient(self.address, self.ca_pem, timeout=timeout)
+    def metric(self, name: str) -> float:
+        """A metric's value; the relay must have been given a port for them."""
+        with urllib.request.urlopen(self.metrics_address, timeout=10) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f"secure_chat_{name} "):
+                    return float(line.split()[1])
+        raise KeyError(name)
 
-    def enter(self, person: Person, token: str | None = None) -> RelayClient:
+    def connect(self, *, timeout: float = 20.0, source: str = "127.0.0.1") -> RelayClient:
+        """A connection that has said nothing yet."""
+        return RelayClient(self.address, self.ca_pem, timeout=timeout, source=source)
+
+    def enter(self, person: Person, token: str | None = None, *, source: str = "127.0.0.1") -> RelayClient:
         """A connection that is logged in."""
-        client = self.connect()
+        client = self.connect(source=source)
         try:
             client.enter(person, token)
         except BaseException:

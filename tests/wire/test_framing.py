@@ -145,3 +145,32 @@ def test_the_buffer_keeps_nothing_it_has_handed_out() -> None:
         received.extend(buffer.feed(stream))
     assert received == [Ping(1), Ping(2)]
     assert len(buffer._buffer) == 0
+
+
+@given(st.lists(client_messages, min_size=2, max_size=6), st.integers(1, 5))
+def test_a_reader_that_stops_early_goes_on_where_it_was(messages: list[ClientMessage], taken: int) -> None:
+    """Fairness: a connection's further frames wait for its next turn."""
+    frames = FrameBuffer(client_message_decoder)
+    feeding = frames.feed(b"".join(map(encode_frame, messages)))
+    found: list[ClientMessage] = []
+    for message in feeding:
+        found.append(message)
+        if len(found) == taken:
+            break
+    feeding.close()
+    found.extend(frames.feed(b""))
+    assert found == messages
+
+
+def test_messages_before_a_broken_one_still_come_out() -> None:
+    """The error comes after them."""
+    feeding = FrameBuffer(client_message_decoder).feed(encode_frame(Ping(7)) + b"\x00\x00\x00\x01\xc0")
+    assert next(feeding) == Ping(7)
+    with pytest.raises(FrameError, match="not a message of this protocol"):
+        next(feeding)
+
+
+def test_nesting_is_bounded() -> None:
+    """Deep arrays are refused, not followed until the stack ends."""
+    with pytest.raises(FrameError):
+        decode_client_message(b"\x91" * 100_000)
