@@ -16,8 +16,9 @@ import apsw
 
 from secure_chat.server.errors import AdministrationError, StorageError
 from secure_chat.server.home import Home
-from secure_chat.server.storage.database import open_connection, translated_errors
+from secure_chat.server.storage.database import translated_errors
 from secure_chat.server.storage.schema import APPLICATION_ID, migrate
+from secure_chat.server.storage.sql import open_connection
 
 __all__ = ["INCARNATION_JUMP", "back_up", "restore"]
 

@@ -15,19 +15,16 @@ import apsw
 from secure_chat.server.core.storage import Counts
 from secure_chat.server.errors import CorruptError, DiskFullError, LockedError, StorageError
 from secure_chat.server.storage.channels import ChannelTable
+from secure_chat.server.storage.checkpoint import Checkpointer
 from secure_chat.server.storage.directory import DirectoryTable
 from secure_chat.server.storage.log import LogTable
 from secure_chat.server.storage.schema import migrate
-from secure_chat.server.storage.sql import Sql
+from secure_chat.server.storage.sql import Sql, open_connection
 
-__all__ = ["Database", "SqliteTransaction", "open_connection", "translated_errors"]
+__all__ = ["Database", "SqliteTransaction", "translated_errors"]
 
-_BUSY_TIMEOUT_MS = 5_000
-"""An operator's command may hold the lock for a moment."""
 _CACHE_KIB = 64 * 1024
 """Page cache of the writer: the indexes of a million entries stay in it."""
-_CHECKPOINT_PAGES = 8_192
-"""The write-ahead log is folded back every 32 MiB: often enough to stay small, rarely enough to cost little."""
 _OWNER_ONLY = 0o600
 
 
@@ -44,16 +41,6 @@ def translated_errors() -> Iterator[None]:
         raise LockedError("another process holds the database") from None
     except apsw.Error as error:
         raise StorageError(f"the database can't be used: {error}") from None
-
-
-def open_connection(path: Path, *, read_only: bool = False) -> apsw.Connection:
-    """A connection with the settings that every user of the database needs."""
-    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    connection = apsw.Connection(str(path), flags=flags)
-    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-    # Otherwise a plan that looked at a bound value is made anew for every other value: most of a join's time.
-    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-    return connection
 
 
 class SqliteTransaction:
@@ -111,7 +98,6 @@ class Database:
                     "synchronous = FULL",
                     "fullfsync = ON",
                     f"cache_size = -{_CACHE_KIB}",
-                    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
                 ):
                     self._connection.execute(f"PRAGMA {pragma}")
                 migrate(self._connection)
@@ -119,6 +105,7 @@ class Database:
                 self._connection.close()
                 raise
         self._transaction = SqliteTransaction(self._connection, path)
+        self._checkpointer = Checkpointer(self._connection, path)
 
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
@@ -140,4 +127,5 @@ class Database:
     def close(self) -> None:
         """Folds the write-ahead log back and closes."""
         with translated_errors():
+            self._checkpointer.close()
             self._connection.close()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from secure_chat.server.storage.database import open_connection, translated_errors
-from secure_chat.server.storage.sql import Sql
+from secure_chat.server.storage.database import translated_errors
+from secure_chat.server.storage.sql import Sql, open_connection
 
 __all__ = ["LogReader"]
 

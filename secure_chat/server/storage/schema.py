@@ -155,7 +155,7 @@ def migrate(connection: apsw.Connection, migrations: tuple[str, ...] = MIGRATION
         )
     for number in range(version, len(migrations)):
         with connection:
-            connection.execute(migrations[number])
+            connection.execute(migrations[number]).fetchall()  # steps through all of its statements
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {number + 1}")
 

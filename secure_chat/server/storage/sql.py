@@ -4,14 +4,27 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import apsw
 
-__all__ = ["Row", "Sql", "Value"]
+__all__ = ["Row", "Sql", "Value", "open_connection"]
 
 Value: TypeAlias = int | str | bytes | None
 Row: TypeAlias = tuple[Any, ...]  # SQLite's rows have no static types: the tables' methods give them theirs
+
+
+_BUSY_TIMEOUT_MS = 5_000
+"""An operator's command may hold the lock for a moment."""
+
+
+def open_connection(path: Path, *, read_only: bool = False) -> apsw.Connection:
+    """A connection with the settings that every user of the database needs."""
+    flags = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    return connection
 
 
 class Sql:

@@ -9,8 +9,9 @@ import pytest
 
 from secure_chat.server.core.storage import AccountRecord
 from secure_chat.server.errors import CorruptError, DiskFullError, LockedError, SchemaError, StorageError
-from secure_chat.server.storage.database import Database, open_connection
+from secure_chat.server.storage.database import Database
 from secure_chat.server.storage.reader import LogReader
+from secure_chat.server.storage.sql import open_connection
 
 ALICE = AccountRecord(b"a" * 32, "alice", b"binding", 1)
 

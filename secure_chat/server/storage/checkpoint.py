@@ -1,0 +1,82 @@
+"""Folding the write-ahead log back into the database, beside the writer.
+
+Left to itself SQLite does this within some commit, which then takes a hundred times as long. Here a thread copies the
+pages (SQLite lets it run beside a writer); what the writer has added meanwhile is little, and only that is folded
+back within a commit, after which the log begins anew.
+"""
+
+import contextlib
+import threading
+from pathlib import Path
+
+import apsw
+
+from secure_chat.server.storage.sql import Sql, open_connection
+
+__all__ = ["Checkpointer"]
+
+_PAGES = 4_096
+"""Of the write-ahead log, 16 MiB: from here on it is folded back."""
+_REMAINDER = 512
+"""Pages that are folded back within a commit: about a millisecond of work."""
+_TOO_MANY_PAGES = 131_072
+"""512 MiB: the thread can't keep up, and the next commit waits for all of it."""
+_PAUSE_SECONDS = 0.02
+"""Before it looks again whether the writer has left it less to do."""
+
+
+class Checkpointer:
+    """Told of the log's length after each commit, by the writer; runs its own thread from the first need on."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._writer = connection
+        self._path = path
+        self._wanted = threading.Event()
+        self._closing = threading.Event()
+        self._almost_done = False
+        self._thread: threading.Thread | None = None
+        connection.set_wal_hook(self._committed)
+
+    def _committed(self, connection: apsw.Connection, schema: str, pages: int) -> int:
+        """SQLite calls this in the writer's thread, after a commit."""
+        if pages < _PAGES:
+            return apsw.SQLITE_OK
+        if self._almost_done or pages > _TOO_MANY_PAGES:
+            self._almost_done = False
+            with contextlib.suppress(apsw.BusyError, apsw.LockedError):
+                connection.wal_checkpoint(schema, apsw.SQLITE_CHECKPOINT_PASSIVE)
+        elif not self._wanted.is_set():
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+                self._thread.start()
+            self._wanted.set()
+        return apsw.SQLITE_OK
+
+    def _run(self) -> None:
+        connection = open_connection(self._path)
+        Sql(connection).run("PRAGMA wal_autocheckpoint = 0")
+        try:
+            while self._wanted.wait() and not self._closing.is_set():
+                if self._fold(connection) > _REMAINDER:
+                    self._closing.wait(_PAUSE_SECONDS)
+                    continue
+                self._almost_done = True
+                self._wanted.clear()
+        finally:
+            connection.close()
+
+    def _fold(self, connection: apsw.Connection) -> int:
+        """Pages that are still to be folded back."""
+        try:
+            pages, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        except (apsw.BusyError, apsw.LockedError):
+            return _TOO_MANY_PAGES
+        return pages - copied
+
+    def close(self) -> None:
+        """Ends the thread; the last connection to the database folds back what is left."""
+        self._closing.set()
+        self._wanted.set()
+        self._writer.set_wal_hook(None)
+        if self._thread is not None:
+            self._thread.join()
