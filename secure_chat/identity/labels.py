@@ -37,6 +37,7 @@ class Purpose(StrEnum):
     LOGIN = "login"
     ACCOUNT_DELETION = "account deletion"
     ROOM_REQUEST = "room request"
+    ROOM_LEAVE = "room leave"
 
 
 def to_be_signed(purpose: Purpose, *fields: Field) -> bytes:

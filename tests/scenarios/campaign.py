@@ -89,18 +89,24 @@ class Campaign:
         self.world.settle(10_000)
         for _ in range(self.shape.steps):
             self.act()
-            self.world.run_for(self.pause())
+            self.pause()
         self.calm()
         check_all(self.nodes)
 
-    def pause(self) -> int:
-        """Between two actions: mostly moments, sometimes a night."""
+    def pause(self) -> None:
+        """Between two actions: mostly moments, sometimes a night with the laptops closed."""
         draw = self.random.random()
         if draw < 0.7:
-            return self.random.randrange(0, 300)
-        if draw < 0.97:
-            return self.random.randrange(300, 8_000)
-        return self.random.randrange(3_600_000, 90_000_000)
+            self.world.run_for(self.random.randrange(0, 300))
+        elif draw < 0.99:
+            self.world.run_for(self.random.randrange(300, 8_000))
+        else:
+            awake = [node for node in self.nodes if not node.offline]
+            for node in awake:
+                node.go_offline()
+            self.world.run_for(self.random.randrange(3_600_000, 90_000_000))
+            for node in awake:
+                node.go_online()
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
@@ -248,14 +254,15 @@ class Campaign:
                     other.go_online()
 
 
-def run_seed(seed: int) -> int:
+def run_seed(seed: int, *, verbose: bool = False) -> int:
     """One run; the number of steps. Raises what was broken."""
     with world(seed, GENEROUS) as deployment:
         campaign = Campaign(deployment, shape_of(seed))
         try:
             campaign.run()
         except Exception:
-            print("\n".join(campaign.trace[-40:]))
+            if verbose:
+                print("\n".join(campaign.trace))
             raise
         return deployment.steps
 
@@ -269,7 +276,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        print(run_seed(arguments.seed), "steps")
+        print(run_seed(arguments.seed, verbose=True), "steps")
         return
     start, failures, runs, steps = time.monotonic(), 0, 0, 0
     for seed in range(arguments.first, arguments.first + arguments.count):
@@ -278,10 +285,10 @@ def main() -> None:
         runs += 1
         try:
             steps += run_seed(seed)
-        except Exception:
+        except Exception as error:
             failures += 1
-            print(f"seed {seed} failed", flush=True)
-            traceback.print_exc(limit=4)
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            print(f"seed {seed}: {type(error).__name__}: {error} ({place.name}:{place.lineno})", flush=True)
     spent = time.monotonic() - start
     print(f"{runs} runs, {steps} steps, {failures} failures, {spent:.0f} s, {steps / spent:.0f} steps/s")
     sys.exit(bool(failures))

@@ -124,6 +124,7 @@ class Arrivals:
         room.generation = roles_of(state.group(room).extensions).generation
         room.attempts = 0
         room.undecided = False
+        room.notes.clear()
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)
         state.save(room)

@@ -9,14 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from secure_chat.client.engine.policy import (
-    Change,
-    ChangeRefused,
-    Occupant,
-    Roles,
-    acts_as_admin,
-    check_change,
-)
+from secure_chat.client.engine.evidence import NO_EVIDENCE, Evidence, LeaveNote, noted_leaves
+from secure_chat.client.engine.occupants import Occupant
+from secure_chat.client.engine.policy import Change, ChangeRefused, Roles, acts_as_admin, check_change
 from secure_chat.client.engine.tasks import Promise
 from secure_chat.identity.certificate import Revocation
 from secure_chat.identity.credential import Identity
@@ -58,20 +53,42 @@ class Wish:
 class Draft:
     """A commit in the making, against one state of the room."""
 
+    group_id: bytes
     committer: Occupant
     members: tuple[Occupant, ...]
     before: Roles
-    leaving: frozenset[int]
+    proposed: frozenset[int]
+    """Leaves whose holders have proposed their own Remove in this epoch."""
     roles: Roles
     adds: tuple[Newcomer, ...] = ()
     removes: frozenset[int] = frozenset()
-    revocations: tuple[Revocation, ...] = ()
+    evidence: Evidence = NO_EVIDENCE
     refresh: bool = False
 
     @classmethod
-    def start(cls, committer: Occupant, members: Iterable[Occupant], roles: Roles, leaving: frozenset[int]) -> "Draft":
+    def start(
+        cls,
+        group_id: bytes,
+        committer: Occupant,
+        members: Iterable[Occupant],
+        roles: Roles,
+        proposed: frozenset[int],
+        notes: Iterable[LeaveNote],
+    ) -> "Draft":
         """Nothing but what has to be: whoever asked to leave is removed."""
-        return cls(committer, tuple(members), roles, leaving, roles, removes=leaving)
+        members = tuple(members)
+        useful = tuple(note for note in notes if noted_leaves([note], group_id, members))
+        removes = proposed | noted_leaves(useful, group_id, members)
+        return cls(
+            group_id,
+            committer,
+            members,
+            roles,
+            proposed,
+            roles,
+            removes=removes - {committer.leaf_index},
+            evidence=Evidence(notes=useful),
+        )
 
     @property
     def empty(self) -> bool:
@@ -100,7 +117,7 @@ class Draft:
         for newcomer in wish.add:
             same = [o for o in self.members if o.device == newcomer.identity.device_id]
             same = [o for o in same if o.account == newcomer.identity.account_key]
-            if any(o.identity.serial >= newcomer.identity.serial for o in same if o.leaf_index not in self.leaving):
+            if any(o.identity.serial >= newcomer.identity.serial for o in same if o.leaf_index not in self.removes):
                 if wish.request:
                     raise ChangeRefused("a request that was answered before")
                 continue
@@ -127,7 +144,8 @@ class Draft:
         account, minimum = revocation.account_key, revocation.minimum_serial
         removes = {o.leaf_index for o in self.members if o.account == account and o.identity.serial < minimum}
         removes -= {self.committer.leaf_index}
-        draft = replace(self, removes=self.removes | removes, revocations=(*self.revocations, revocation))
+        evidence = msgspec.structs.replace(self.evidence, revocations=(*self.evidence.revocations, revocation.encode()))
+        draft = replace(self, removes=self.removes | removes, evidence=evidence)
         draft.check()
         return draft
 
@@ -139,9 +157,9 @@ class Draft:
             adds=tuple(newcomer.identity for newcomer in self.adds),
             removes=tuple(o for o in self.members if o.leaf_index in self.removes),
             roles=self.roles,
-            revocations=self.revocations,
+            evidence=self.evidence,
         )
-        check_change(change, self.before, self.members, self.leaving)
+        check_change(change, self.group_id, self.before, self.members, self.proposed)
 
     @property
     def gone_devices(self) -> set[bytes]:

@@ -12,7 +12,8 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Draft, Wish
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.epochs import DAY, Epochs
-from secure_chat.client.engine.policy import ChangeRefused, encode_revocations, group_extensions
+from secure_chat.client.engine.evidence import noted_leaves, read_note
+from secure_chat.client.engine.policy import ChangeRefused, group_extensions
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
@@ -150,15 +151,17 @@ class Commits:
         if pending is not None:
             self._send(room, pending, work)
             return
-        if room.phase != Phase.JOINED or not state.is_live(room) or state.has_timer("commit_retry", room.channel):
+        # Who has not decided on an invitation yet is in the tree all the same, and does what any member may.
+        inside = room.phase in (Phase.JOINED, Phase.INVITED)
+        if not inside or not state.is_live(room) or state.has_timer("commit_retry", room.channel):
             return
         group = state.group(room)
         if not group.active:
             return
-        leaving = leaving_leaves(group)
+        leaving = leaving_leaves(group) | self._noted(room, group)
         common = bool(leaving or work.requests or self._revoked(room))
         if work.wishes or (common and work.due):
-            self._commit(room, group, leaving, work)
+            self._commit(room, group, work)
         elif common and not state.has_timer("commit", room.channel):
             state.set_timer("commit", room.channel, state.now + self._turn(room, group, leaving))
 
@@ -182,13 +185,18 @@ class Commits:
             return BATCH_DELAY
         return min(TURN * place + state.jitter(0, TURN), LONGEST_TURN)
 
-    def _commit(self, room: Room, group: Group, leaving: frozenset[int], work: _Work) -> None:
+    def _noted(self, room: Room, group: Group) -> frozenset[int]:
+        notes = [read_note(data) for data in room.notes]
+        return noted_leaves(notes, group.group_id, self._state.occupants(group)) if notes else frozenset()
+
+    def _commit(self, room: Room, group: Group, work: _Work) -> None:
         state = self._state
         members = state.occupants(group)
         committer = next(o for o in members if o.leaf_index == group.own_leaf_index)
         roles = state.roles(room)
         assert roles is not None
-        draft = Draft.start(committer, members, roles, leaving - {group.own_leaf_index})
+        notes = [read_note(data) for data in room.notes]
+        draft = Draft.start(group.group_id, committer, members, roles, leaving_leaves(group), notes)
         chosen: list[Wish] = []
         wishes, work.wishes, work.due = work.wishes, [], False
         for revocation in self._revoked(room):
@@ -239,7 +247,7 @@ class Commits:
             identity=self._device.leaf(group.suite) if renewed else None,
             group_info=room.kind == RoomKind.OPEN,
             now=state.now // 1000,
-            authenticated_data=encode_revocations(draft.revocations),
+            authenticated_data=draft.evidence.encode(),
         )
         return self.pending(PendingKind.COMMIT, room, room.head, made.commit, made.welcome, made.group_info, draft)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.evidence import noted_leaves, read_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.policy import Roles
@@ -89,6 +90,9 @@ class Epochs:
             self._receipts.start_chain(room)
         self._start_chain(room, own.key)
         self._receipts.review(room)
+        if room.notes:
+            occupants = state.occupants(group)
+            room.notes = [data for data in room.notes if noted_leaves([read_note(data)], group.group_id, occupants)]
         state.save(room)
         state.show(room)
         state.poke(room)

@@ -250,7 +250,8 @@ class Joining:
         info = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
         if room.channel in state.pending or room.next or room.phase in (Phase.JOINED, Phase.LEFT):
             return
-        if not info.summary.generation:
+        if not info.summary.generation or (room.kind == RoomKind.OPEN and not info.devices):
+            # No group yet, or everybody has left: whoever comes first begins.
             yield from self._found(room, info, set(), room.suite or DEFAULT_SUITE)
             return
         attempt = room.attempts
@@ -466,7 +467,7 @@ class Joining:
     def on_request(self, room: Room, entry: Entry) -> None:
         """Somebody asks to be added: into the next commit, if they may be."""
         state = self._state
-        if room.phase != Phase.JOINED or entry.sender == state.profile.device_id:
+        if room.phase not in (Phase.JOINED, Phase.INVITED) or entry.sender == state.profile.device_id:
             return
         group = state.group(room)
         try:

@@ -3,6 +3,7 @@
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.evidence import make_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.outbox import Outbox
@@ -20,7 +21,7 @@ from secure_chat.wire.messages import Append, Appended, ChannelChange, EntryKind
 __all__ = ["Leaving"]
 
 STALE_TRIES = 5
-"""Attempts at a proposal that commits of others keep making stale."""
+"""Attempts at a proposal that commits of others keep making stale; the leave note holds in any case."""
 
 
 class Leaving:
@@ -46,7 +47,7 @@ class Leaving:
 
     def leave(self, room: Room) -> Task[None]:
         """Proposes the own removal, which any member commits, and ends delivery."""
-        if room.phase == Phase.JOINED and room.group:
+        if room.phase in (Phase.JOINED, Phase.INVITED) and room.group:
             yield from self._hand_over(room)
         room.phase = Phase.LEAVING
         self._state.save(room)
@@ -64,11 +65,11 @@ class Leaving:
                 break
             except RelayError as error:
                 if error.code is not ErrorCode.STALE:
-                    break  # delivery ends all the same; others see a device that reads nothing
+                    break
         if room.phase != Phase.LEAVING:
             return
         change = ChannelChange(remove=(state.profile.device_id,))
-        append = Append(0, room.channel, state.next_append(), EntryKind.MEMBERS, 0, b"", change)
+        append = Append(0, room.channel, state.next_append(), EntryKind.MEMBERS, 0, self._note(room), change)
         try:
             yield from self._session.ask(append, Appended)
         except RelayError as error:
@@ -101,6 +102,7 @@ class Leaving:
         room.group = room.next = room.next_at = 0
         room.acknowledged.clear()
         room.claims.clear()
+        room.notes.clear()
         room.listed.clear()
         room.receipt_due = room.undecided = False
         room.attempts = 0
@@ -127,6 +129,17 @@ class Leaving:
             wish = Wish()
         # An empty wish is granted once no commit of this device's is pending.
         yield from wait(self._commits.wish(room, wish))
+
+    def _note(self, room: Room) -> bytes:
+        """A proposal ends with its epoch; this stands until somebody has committed the removal."""
+        if not room.group:
+            return b""
+        group = self._state.group(room)
+        own = group.member(group.own_leaf_index)
+        if own is None or not group.active:
+            return b""
+        key = group.identity.signature_key
+        return make_note(key, group.group_id, group.own_leaf_index, own.leaf.encryption_key).encode()
 
     def _propose(self, room: Room) -> Task[None]:
         state = self._state

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
@@ -164,6 +165,8 @@ class RoomLog:
             self._proposal(room, entry)
         elif entry.kind is EntryKind.REQUEST:
             self._joining.on_request(room, entry)
+        elif entry.kind is EntryKind.MEMBERS and entry.payload:
+            self._leave_note(room, entry)
         if entry.added and room.phase != Phase.LEFT:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
@@ -207,14 +210,34 @@ class RoomLog:
             group.drop_proposal(result.reference)
             self._bad_entry(room, entry, "a proposal of a kind that rooms don't use")
             return
-        identity = state.authority.identify(sender.credential)
+        state.poke(room)
+
+    def _leave_note(self, room: Room, entry: Entry) -> None:
+        """Somebody leaves; whoever commits next removes the leaf."""
+        state = self._state
+        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED, Phase.OUT):
+            return
+        if entry.sender == state.profile.device_id:
+            return
+        group = state.group(room)
+        occupants = state.occupants(group)
+        try:
+            leaves = noted_leaves([read_note(entry.payload)], group.group_id, occupants)
+        except EvidenceError:
+            leaves = frozenset()
+        if not leaves:
+            if room.phase != Phase.OUT:
+                self._bad_entry(room, entry, "a wish to leave that is not genuine")
+            return
+        room.notes.append(entry.payload)
+        state.save(room)
+        account = next(o.account for o in occupants if o.leaf_index in leaves)
         roster = state.roster(room)
-        leaves = [e for e in roster.entries if e.account == identity.account_key] if roster is not None else []
-        if len(leaves) == 1:
-            declined = roster is not None and identity.account_key in roster.invited
-            text = f"{identity.handle} declined the invitation" if declined else f"{identity.handle} left"
-            detail = "declined" if declined else "left"
-            self._history.notice(room, detail, text, identity.account_key, entry.time)
+        if roster is not None and sum(e.account == account for e in roster.entries) == 1:
+            declined = account in roster.invited
+            handle = state.people[account].handle
+            text = f"{handle} declined the invitation" if declined else f"{handle} left"
+            self._history.notice(room, "declined" if declined else "left", text, account, entry.time)
         state.poke(room)
 
     def _head(self, room: Room, entry: Entry) -> None:
@@ -274,7 +297,7 @@ class RoomLog:
             committer = state.authority.identify(result.committer.credential)
             try:
                 change = change_of(state.authority, result, roles)
-                check_change(change, roles, state.occupants(group), leaving_leaves(group))
+                check_change(change, group.group_id, roles, state.occupants(group), leaving_leaves(group))
             except ChangeRefused as refusal:
                 room.head = entry.seq
                 self._commits.lost(room)
@@ -353,8 +376,11 @@ class RoomLog:
         return True
 
     def _leaving_accounts(self, room: Room) -> set[bytes]:
+        """Accounts whose leaving has been told, or will be."""
         state = self._state
-        leaves = leaving_leaves(state.group(room))
+        group = state.group(room)
+        notes = [read_note(data) for data in room.notes]
+        leaves = leaving_leaves(group) | noted_leaves(notes, group.group_id, state.occupants(group))
         roster = state.roster(room)
         return {e.account for e in roster.entries if e.leaf_index in leaves} if roster is not None else set()
 

@@ -13,16 +13,16 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from secure_chat.client.engine.evidence import NO_EVIDENCE, Evidence, EvidenceError, noted_leaves
+from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
-from secure_chat.identity import certificate as certificates
-from secure_chat.identity.certificate import Revocation
 from secure_chat.identity.credential import Identity, require_successor, verify_credential
 from secure_chat.identity.errors import IdentityError
 from secure_chat.mls.credential.credential import BasicCredential, Credential
 from secure_chat.mls.credential.extensions import Extension, RequiredCapabilities, find_extension
 from secure_chat.mls.errors import ValidationError
-from secure_chat.mls.group.results import StagedCommit
+from secure_chat.mls.group.results import Member, StagedCommit
 from secure_chat.mls.messages.proposals import Add, ExternalInit, GroupContextExtensions, Remove
 from secure_chat.mls.registry import CredentialType, ExtensionType
 
@@ -33,15 +33,13 @@ __all__ = [
     "Authority",
     "Change",
     "ChangeRefused",
-    "Occupant",
     "Roles",
     "acts_as_admin",
     "change_of",
     "check_change",
     "check_result",
-    "decode_revocations",
-    "encode_revocations",
     "group_extensions",
+    "occupant_of",
     "roles_of",
 ]
 
@@ -150,24 +148,6 @@ class Authority:
 
 
 @dataclass(frozen=True, slots=True)
-class Occupant:
-    """A leaf and who holds it."""
-
-    leaf_index: int
-    identity: Identity
-
-    @property
-    def account(self) -> bytes:
-        """Account key."""
-        return self.identity.account_key
-
-    @property
-    def device(self) -> bytes:
-        """Device id."""
-        return self.identity.device_id
-
-
-@dataclass(frozen=True, slots=True)
 class Change:
     """What a commit would do, whoever's it is."""
 
@@ -178,12 +158,16 @@ class Change:
     removes: tuple[Occupant, ...]
     roles: Roles
     """After the commit."""
-    revocations: tuple[Revocation, ...] = ()
-    """Account-signed, carried in the commit's authenticated data: reasons to remove old devices."""
+    evidence: Evidence = NO_EVIDENCE
+    """In the commit's authenticated data: reasons to remove somebody."""
 
 
 def change_of(authority: Authority, staged: StagedCommit, before: Roles) -> Change:
     """The change that a commit of somebody's makes; ChangeRefused for what no room allows at all."""
+    try:
+        evidence = Evidence.decode(staged.authenticated_data)
+    except EvidenceError as error:
+        raise ChangeRefused(str(error)) from None
     if not all(isinstance(p, Add | Remove | GroupContextExtensions | ExternalInit) for p in staged.proposals):
         raise ChangeRefused("the commit has a kind of proposal that rooms don't use")
     if any(update.before.leaf_index != staged.committer.leaf_index for update in staged.updates):
@@ -192,10 +176,15 @@ def change_of(authority: Authority, staged: StagedCommit, before: Roles) -> Chan
         committer=authority.identify(staged.committer.credential),
         external=staged.external,
         adds=tuple(authority.identify(member.credential) for member in staged.adds),
-        removes=tuple(Occupant(m.leaf_index, authority.identify(m.credential)) for m in staged.removes),
+        removes=tuple(occupant_of(authority, member) for member in staged.removes),
         roles=before if staged.extensions is None else roles_of(staged.extensions),
-        revocations=decode_revocations(staged.authenticated_data),
+        evidence=evidence,
     )
+
+
+def occupant_of(authority: Authority, member: Member) -> Occupant:
+    """A member of an MLS group and who that is."""
+    return Occupant(member.leaf_index, authority.identify(member.credential), member.leaf.encryption_key)
 
 
 def acts_as_admin(roles: Roles, members: Iterable[Occupant], account: bytes) -> bool:
@@ -208,7 +197,9 @@ def acts_as_admin(roles: Roles, members: Iterable[Occupant], account: bytes) -> 
     return bool(members) and min(members, key=lambda member: member.leaf_index).account == account
 
 
-def check_change(change: Change, roles: Roles, members: Iterable[Occupant], leaving: frozenset[int]) -> None:
+def check_change(
+    change: Change, group_id: bytes, roles: Roles, members: Iterable[Occupant], leaving: frozenset[int]
+) -> None:
     """Raises ChangeRefused unless the committer may make this change.
 
     `roles` and `members` are the group's before the commit; `leaving` names the leaves whose holders have proposed
@@ -220,7 +211,7 @@ def check_change(change: Change, roles: Roles, members: Iterable[Occupant], leav
     else:
         admin = acts_as_admin(roles, members, change.committer.account_key)
         _check_adds(change, roles, members, admin)
-        _check_removes(change, roles, admin, leaving)
+        _check_removes(change, roles, admin, leaving | noted_leaves(change.evidence.notes, group_id, members))
         _check_roles(change, roles, members, admin)
     gone = {occupant.leaf_index for occupant in change.removes}
     after = [occupant.identity for occupant in members if occupant.leaf_index not in gone]
@@ -255,7 +246,10 @@ def _check_adds(change: Change, roles: Roles, members: tuple[Occupant, ...], adm
 
 
 def _check_removes(change: Change, roles: Roles, admin: bool, leaving: frozenset[int]) -> None:
-    minimum = {revocation.account_key: revocation.minimum_serial for revocation in change.revocations}
+    try:
+        minimum = change.evidence.withdrawn()
+    except EvidenceError as error:
+        raise ChangeRefused(str(error)) from None
     for occupant in change.removes:
         if occupant.leaf_index in leaving or occupant.account == change.committer.account_key:
             continue
@@ -305,19 +299,3 @@ def _replaces(newcomer: Identity, occupant: Occupant) -> bool:
     """Whether this is the same device coming back; the serial makes a replayed request worthless."""
     same = (newcomer.account_key, newcomer.device_id) == (occupant.account, occupant.device)
     return same and newcomer.serial > occupant.identity.serial
-
-
-def encode_revocations(revocations: Iterable[Revocation]) -> bytes:
-    """As a commit's authenticated data carries them; empty for none."""
-    encoded = [revocation.encode() for revocation in revocations]
-    return msgspec.msgpack.encode(encoded) if encoded else b""
-
-
-def decode_revocations(data: bytes) -> tuple[Revocation, ...]:
-    """The revocations in a commit's authenticated data; ChangeRefused if one is malformed or forged."""
-    if not data:
-        return ()
-    try:
-        return tuple(certificates.verify_revocation(item) for item in msgspec.msgpack.decode(data, type=list[bytes]))
-    except (msgspec.DecodeError, IdentityError):
-        raise ChangeRefused("the commit carries a revocation that nobody signed") from None

@@ -71,6 +71,7 @@ PERMANENT = {
     ErrorCode.HANDLE_TAKEN,
     ErrorCode.TOKEN_INVALID,
     ErrorCode.FORBIDDEN,
+    ErrorCode.NOT_FOUND,
 }
 """Refusals of a login or registration that only a person can mend."""
 
@@ -125,7 +126,7 @@ class Session:
     def request(self, message: Message) -> Promise[ServerMessage]:
         """A request; the promise is broken with RelayError, or with CommandFailed when the connection ends."""
         promise: Promise[ServerMessage] = Promise()
-        if not self._state.connected:
+        if not (self.entered or (self._state.connected and isinstance(message, Register | Login))):
             promise.fail(CommandFailed(FailureCode.OFFLINE, OFFLINE_TEXT))
             return promise
         number = self._next_id

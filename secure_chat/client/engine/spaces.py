@@ -258,6 +258,8 @@ class Room(Struct):
     listed: set[bytes] = set()
     """Devices in the relay's delivery list, as its entries said."""
     claims: list[Claim] = []
+    notes: list[bytes] = []
+    """Leave notes of members whose leaf is still in the tree."""
 
 
 class RosterEntry(Struct, array_like=True):

@@ -12,7 +12,8 @@ import msgspec
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.effects import DeleteRow, Effects, PutMessage, PutRow, StoreReader
-from secure_chat.client.engine.policy import Authority, Occupant, Roles, roles_of
+from secure_chat.client.engine.occupants import Occupant
+from secure_chat.client.engine.policy import Authority, Roles, occupant_of, roles_of
 from secure_chat.client.engine.spaces import Outgoing, Pending, Person, Pin, Profile, Room, Roster, RosterEntry
 from secure_chat.client.engine.tasks import Tasks
 from secure_chat.client.events import Event
@@ -290,7 +291,7 @@ class State:
 
     def occupants(self, group: Group) -> list[Occupant]:
         """The leaves of a group and who holds them."""
-        return [Occupant(m.leaf_index, self.authority.identify(m.credential)) for m in group.members()]
+        return [occupant_of(self.authority, member) for member in group.members()]
 
     def accounts(self, room: Room) -> list[bytes]:
         """The accounts in a room, by their first leaf."""
