@@ -90,6 +90,8 @@ class Context:
         """Accounts whose connections have changed since the last tick."""
         self.presence_new: dict[ConnectionId, Connection] = {}
         """Connections that don't know yet who is online."""
+        self.presence_joined: dict[tuple[bytes, bytes], None] = {}
+        """(device, channel) of connected devices that were added since the last tick."""
 
         self.unsaved: dict[bytes, Channel] = {}
         """Channels whose usage or cursors are not stored yet."""

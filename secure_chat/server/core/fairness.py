@@ -85,6 +85,7 @@ class Limits:
         self.claims = RateLimit(s.claims_per_minute, _MINUTE, s.claims_burst)
         self.claims_per_target = RateLimit(s.claims_per_target_per_hour, _HOUR, s.claims_per_target_burst)
         self.claims_per_pair = RateLimit(s.claims_per_pair_per_hour, _HOUR, s.claims_per_pair_burst)
+        self.additions_per_pair = RateLimit(s.additions_per_pair_per_hour, _HOUR, s.additions_per_pair_burst)
         self.creations = RateLimit(s.creations_per_hour, _HOUR, s.creations_burst)
         self.failures = RateLimit(s.failures_per_minute, _MINUTE, s.failures_burst)
         self.registrations = RateLimit(s.registrations_per_hour, _HOUR, s.registrations_burst)

@@ -59,6 +59,7 @@ def plan_change(context: Context, channel: Channel, account: bytes, change: Chan
             raise RelayError(ErrorCode.MALFORMED, "a device is both added and removed")
         if member.device not in channel.members:
             added.append(_addable(context, channel, account, member))
+    _limit_additions(context, account, added)
     if len(channel.members) - len(removed) + len(added) > context.settings.channel_members:
         raise RelayError(ErrorCode.QUOTA, f"a channel has at most {context.settings.channel_members} devices")
     admins = tuple(dict.fromkeys(change.admins)) if change.admins is not None else None
@@ -85,6 +86,7 @@ def apply_change(context: Context, channel: Channel, seq: int, plan: Plan) -> No
         context.transaction.channels.put_member(channel.number, member)
         connection = context.devices.get(device.id)
         if connection is not None:
+            context.presence_joined[device.id, channel.id] = None
             context.send(connection, ChannelAdded(channel.summary(device.account, member)))
             start_delivery(context, connection, channel, seq - 1)
 
@@ -123,6 +125,17 @@ def _require_rights_exist(channel: Channel, change: ChannelChange) -> None:
         raise RelayError(ErrorCode.FORBIDDEN, f"a room has 1 to {_MAX_ADMINS} admins")
     if change.banned is not None and len(change.banned) > _MAX_BANNED:
         raise RelayError(ErrorCode.QUOTA, f"a room bans at most {_MAX_BANNED} accounts")
+
+
+def _limit_additions(context: Context, account: bytes, added: list[DeviceRecord]) -> None:
+    """Nobody fills others' lists of channels."""
+    additions = context.limits.additions_per_pair
+    others = [(account, device.id) for device in added if device.account != account]
+    wait = max((additions.wait(pair, context.now) for pair in others), default=0)
+    if wait:
+        raise RelayError(ErrorCode.RATE_LIMITED, "one of these was added to too many channels", retry_after=wait)
+    for pair in others:
+        additions.take(pair, context.now)
 
 
 def _addable(context: Context, channel: Channel, account: bytes, member: MemberDevice) -> DeviceRecord:

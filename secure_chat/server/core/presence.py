@@ -1,7 +1,7 @@
 """Who is online, told once a tick to accounts that share a channel; and ephemeral entries, which are never stored."""
 
 from secure_chat.server.core.context import Connection, Context
-from secure_chat.server.core.effects import Delivery, Reply
+from secure_chat.server.core.effects import ConnectionId, Delivery, Reply
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import Ephemeral, EphemeralEntry, Presence
 
@@ -20,32 +20,61 @@ def pass_on(context: Context, connection: Connection, message: Ephemeral) -> Non
 
 
 def announce(context: Context) -> None:
-    """Tells who has come and gone since the last tick; somebody who came and went meanwhile is not mentioned."""
-    changed = _changes(context)
-    newcomers = context.presence_new
-    context.presence_new = {}
+    """Tells who has come and gone since the last tick; somebody who came and went meanwhile is not mentioned.
+
+    Who was added to a channel has come there: the members and the newcomer are told of each other.
+    """
+    states = _changes(context)
+    newcomers, context.presence_new = context.presence_new, {}
+    joined, context.presence_joined = context.presence_joined, {}
     if not context.settings.presence:
         return
-    heard: dict[int, tuple[Connection, list[bytes]]] = {}
-    by_channel: dict[bytes, list[bytes]] = {}
-    for account in changed:
-        for channel_id in context.transaction.channels.channels_of(account):
-            by_channel.setdefault(channel_id, []).append(account)
-    for channel_id in by_channel:
+    channels_of = context.transaction.channels.channels_of
+    news: dict[bytes, dict[bytes, None]] = {}
+    for account in states:
+        for channel_id in channels_of(account):
+            news.setdefault(channel_id, {})[account] = None
+    introductions = {
+        connection.id: (connection, channels_of(connection.device.account)) for connection in newcomers.values()
+    }
+    for device, channel_id in joined:
+        connection = context.devices.get(device)
+        if connection is not None:
+            introductions.setdefault(connection.id, (connection, []))[1].append(channel_id)
+            account = connection.device.account
+            if account in context.announced:
+                states[account] = True
+                news.setdefault(channel_id, {})[account] = None
+    _spread(context, states, news, newcomers)
+    for connection, channels in introductions.values():
+        _introduce(context, connection, channels)
+
+
+def _spread(
+    context: Context,
+    states: dict[bytes, bool],
+    news: dict[bytes, dict[bytes, None]],
+    newcomers: dict[ConnectionId, Connection],
+) -> None:
+    """Tells the connected members of each channel what is new there."""
+    heard: dict[ConnectionId, tuple[Connection, list[bytes]]] = {}
+    for channel_id in news:
         channel = context.channel(channel_id)
         for device in channel.members if channel else ():
             connection = context.devices.get(device)
             if connection is not None and connection.id not in newcomers:
                 heard.setdefault(connection.id, (connection, []))[1].append(channel_id)
-    frames: dict[tuple[bytes, ...], bytes] = {}  # members of the same channels hear the same
+    said: dict[tuple[bytes, ...], tuple[list[bytes], bytes]] = {}  # members of the same channels hear the same
     for connection, channels in heard.values():
         key = tuple(channels)
-        if key not in frames:
-            accounts = list(dict.fromkeys(account for channel_id in key for account in by_channel[channel_id]))
-            frames[key] = _frame(changed, accounts)
-        context.outputs.append(Reply(connection.id, frames[key]))
-    for connection in newcomers.values():
-        _introduce(context, connection)
+        if key not in said:
+            accounts = list(dict.fromkeys(account for channel_id in key for account in news[channel_id]))
+            online = tuple(account for account in accounts if states[account])
+            offline = tuple(account for account in accounts if not states[account])
+            said[key] = accounts, encode_frame(Presence(online, offline))
+        accounts, frame = said[key]
+        if accounts != [connection.device.account]:
+            context.outputs.append(Reply(connection.id, frame))
 
 
 def _changes(context: Context) -> dict[bytes, bool]:
@@ -63,16 +92,11 @@ def _changes(context: Context) -> dict[bytes, bool]:
     return changed
 
 
-def _frame(changed: dict[bytes, bool], accounts: list[bytes]) -> bytes:
-    online = tuple(account for account in accounts if changed[account])
-    return encode_frame(Presence(online, tuple(account for account in accounts if not changed[account])))
-
-
-def _introduce(context: Context, connection: Connection) -> None:
-    """Tells a new connection who is online already."""
+def _introduce(context: Context, connection: Connection, channels: list[bytes]) -> None:
+    """Tells a new connection, or one that is new in channels, who is online there already."""
     own = connection.device.account
     online: dict[bytes, None] = {}
-    for channel_id in context.transaction.channels.channels_of(own):
+    for channel_id in channels:
         channel = context.channel(channel_id)
         for member in channel.members.values() if channel else ():
             if member.account in context.announced and member.account != own:

@@ -95,6 +95,9 @@ class Settings:
     claims_per_pair_per_hour: int = 10
     """Key packages claimed from one device by one account: nobody drains another's alone."""
     claims_per_pair_burst: int = 10
+    additions_per_pair_per_hour: int = 20
+    """Channels to which one account adds one device of another: nobody fills another's list of channels."""
+    additions_per_pair_burst: int = 100
     creations_per_hour: int = 60
     """Channels and invites made by one account."""
     creations_burst: int = 60

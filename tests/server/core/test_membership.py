@@ -220,6 +220,19 @@ def test_a_channel_has_a_limited_number_of_members(host: RelayHost) -> None:
     assert code(change(carol, third, add=(bob.member,))) is ErrorCode.QUOTA
 
 
+def test_nobody_fills_anothers_list_of_channels(host: RelayHost) -> None:
+    """What one account adds another's device to is limited; own devices are not."""
+    host.relay.reconfigure(Settings(additions_per_pair_burst=2), b"")
+    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
+    second = alice.another_device()
+    rooms = [alice.room(second) for _ in range(3)]
+    assert [code(change(alice, room, add=(bob.member,))) for room in rooms] == [None, None, ErrorCode.RATE_LIMITED]
+    refused = change(alice, rooms[2], add=(carol.member, bob.member))
+    assert isinstance(refused, Error)
+    host.now += refused.retry_after
+    assert isinstance(change(alice, rooms[2], add=(carol.member, bob.member)), Appended)
+
+
 def test_only_open_rooms_ban(host: RelayHost) -> None:
     """A closed room has nothing to be banned from, and a ban list is bounded."""
     alice = Peer.join(host, "alice")

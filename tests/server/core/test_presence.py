@@ -34,6 +34,21 @@ def test_those_who_share_a_channel_are_told(host: RelayHost) -> None:
     assert not eve.take_all(Presence)
 
 
+def test_who_is_added_to_a_channel_has_come_there(host: RelayHost) -> None:
+    """Both were online before they had a channel in common."""
+    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
+    hidden = Peer.join(host, "hidden", visible=False)
+    host.tick()
+    alice.room(bob, hidden)
+    host.tick()
+    assert alice.take_all(Presence) == [Presence((bob.account.public,), ())]
+    assert bob.take_all(Presence) == [
+        Presence((alice.account.public,), ()),
+    ]
+    assert len(hidden.take_all(Presence)) == 2, "what is new there, and who is there"
+    assert not carol.take_all(Presence)
+
+
 def test_a_short_absence_is_not_mentioned(host: RelayHost) -> None:
     """Reconnecting within a tick is nothing that happened."""
     alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
