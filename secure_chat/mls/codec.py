@@ -25,6 +25,7 @@ from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, get_origin,
 from secure_chat.mls.errors import DecodeError
 
 __all__ = [
+    "MAX_ITEMS",
     "MAX_VECTOR_LENGTH",
     "OPAQUE",
     "UINT8",
@@ -50,17 +51,21 @@ E = TypeVar("E", bound=IntEnum)
 
 MAX_VECTOR_LENGTH = (1 << 30) - 1
 """The largest length a variable-size vector header can state (§2.1.2)."""
+MAX_ITEMS = 1 << 17
+"""Items of all lists in one message: a dozen for each member of a group of 10,000. An item can be as short as two bytes
+and costs a hundred in memory and some microseconds, before any signature can be checked."""
 
 
 class Reader:
     """A position in immutable bytes; every read is bounds-checked and raises DecodeError."""
 
-    __slots__ = ("data", "end", "position")
+    __slots__ = ("_items_left", "data", "end", "position")
 
     def __init__(self, data: bytes, position: int = 0, end: int | None = None) -> None:
         self.data = data
         self.position = position
         self.end = len(data) if end is None else end
+        self._items_left: list[int] | None = None  # shared with the readers of the vectors inside
 
     def take(self, length: int) -> bytes:
         """The next `length` bytes."""
@@ -112,7 +117,19 @@ class Reader:
         if stop > self.end:
             raise DecodeError("truncated: the data ends inside a vector")
         self.position = stop
-        return Reader(self.data, start, stop)
+        inside = Reader(self.data, start, stop)
+        if self._items_left is None:
+            self._items_left = [MAX_ITEMS]
+        inside._items_left = self._items_left
+        return inside
+
+    def count_item(self) -> None:
+        """One more item of a vector is about to be read; DecodeError beyond MAX_ITEMS in the whole message."""
+        left = self._items_left
+        if left is not None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise DecodeError(f"more than {MAX_ITEMS} list items in one message")
 
     def at_end(self) -> bool:
         """Whether everything has been consumed."""
@@ -239,6 +256,7 @@ class Vector(Generic[T]):
         read = self.item.read
         items = []
         while block.position < block.end:
+            block.count_item()
             items.append(read(block))
         return tuple(items)
 
@@ -259,6 +277,8 @@ class Numbers:
         count, rest = divmod(len(data), self.size)
         if rest:
             raise DecodeError("truncated: the data ends inside a number")
+        if count > MAX_ITEMS:
+            raise DecodeError(f"more than {MAX_ITEMS} numbers in one list")
         return struct.unpack(f">{count}{self._code}", data)
 
 

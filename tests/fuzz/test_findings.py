@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from secure_chat.mls.codec import encode_opaque
-from secure_chat.mls.errors import StorageError, ValidationError
+from secure_chat.mls.codec import MAX_ITEMS, encode_opaque
+from secure_chat.mls.errors import DecodeError, StorageError, ValidationError
 from secure_chat.mls.group.group import Group
+from secure_chat.mls.group.results import Skipped
 from secure_chat.mls.messages.envelope import MLSMessage
 from secure_chat.mls.messages.welcome import GroupInfo
 from tests.fuzz.live import LiveGroup
@@ -49,3 +50,19 @@ def test_arbitrary_rows_are_damage(live: LiveGroup, content: bytes) -> None:
             continue
         group.members()
         group.receive(live.messages["application"])
+
+
+@pytest.mark.parametrize(
+    "item", [b"\x02\x00", b"\x01\x00\x03\x00\x00\x00\x01", b"\x01\x00\x07\x00"], ids=["reference", "remove", "context"]
+)
+def test_messages_of_tiny_items_are_cut_short(live: LiveGroup, item: bytes) -> None:
+    """A commit of a million proposals, which anybody can send, is refused before it fills the memory."""
+    group = live.victim.load()
+    state = group._epochs.current
+    head = encode_opaque(state.context.group_id) + state.epoch.to_bytes(8, "big") + b"\x01" + bytes(4) + b"\x00\x03"
+    commit = head + encode_opaque(item * (MAX_ITEMS + 1)) + b"\x00"
+    tail = encode_opaque(bytes(64)) + encode_opaque(bytes(32)) + encode_opaque(bytes(32))
+    result = group.receive(bytes.fromhex("00010001") + commit + tail)
+    assert isinstance(result, Skipped)
+    assert isinstance(result.reason, DecodeError)
+    assert "list items" in str(result.reason)

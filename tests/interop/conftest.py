@@ -8,9 +8,14 @@ import pytest
 from tests.draft_suites import accept_draft_suites
 from tests.interop.node import Driver, NotInstalled, install
 
-accept_draft_suites()
-
 HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def draft_suites() -> Iterator[None]:
+    """Tests here know the X-Wing suite by ts-mls's number too."""
+    with accept_draft_suites():
+        yield
 
 
 def installed(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Where the official vectors are, and which test each of them becomes."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,15 @@ import pytest
 from tests.draft_suites import accept_draft_suites
 from tests.vectors.families import Batch, batches
 
-accept_draft_suites()
-
 SHARED = Path(__file__).parents[3] / "shared" / "mls-vectors"
 SOURCE = "github.com/mlswg/mls-implementations, folder test-vectors"
+
+
+@pytest.fixture(autouse=True)
+def draft_suites() -> Iterator[None]:
+    """Tests here know the X-Wing suite by ts-mls's number too."""
+    with accept_draft_suites():
+        yield
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
