@@ -14,7 +14,7 @@ from pathlib import Path
 from bench.mls.catalog import LARGE, SMALL
 from bench.mls.own import Client
 from secure_chat.mls.crypto.suite import SUITES
-from tests.interop.node import NodeMissing, install, node_command
+from tests.interop.node import NotInstalled, install, node_command
 
 __all__ = ["install_peers", "measure_peers"]
 
@@ -53,7 +53,7 @@ def measure_peers(log: Callable[[str], None]) -> dict[str, Results]:
             continue
         try:
             node = node_command()
-        except NodeMissing as error:
+        except NotInstalled as error:
             log(str(error))
             continue
         log(name)
