@@ -6,9 +6,9 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from secure_chat.ui.arguments import Kind
-from secure_chat.ui.line.slash import SLASH
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import room_title
+from secure_chat.ui.slash import SLASH
 
 __all__ = ["ChatCompleter"]
 

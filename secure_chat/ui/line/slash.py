@@ -1,20 +1,19 @@
 """The /commands of the line mode: those of the table, and those that take several steps."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from secure_chat.client.commands import Command, CreateInviteLink, JoinRoom, MarkVerified, Send, StartDirect
 from secure_chat.client.events import Result
 from secure_chat.client.queries import GetHistory, GetSafetyNumber, GetStatus, Search
 from secure_chat.client.views import MessageView, SafetyNumberView, StatusView
-from secure_chat.ui.actions import ACTIONS
-from secure_chat.ui.arguments import Action, Arguments, InputError, Kind, Parameter, parse
+from secure_chat.ui.arguments import Action, Arguments, InputError, parse
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import describe_result, message_lines, safety_number_lines
 from secure_chat.ui.qr import qr_lines
+from secure_chat.ui.slash import SLASH, UNLISTED
 
-__all__ = ["SLASH", "Commands", "Quit", "Slash"]
+__all__ = ["Commands", "Quit"]
 
 HISTORY_LINES = 30
 SEARCH_HITS = 20
@@ -22,69 +21,6 @@ SEARCH_HITS = 20
 
 class Quit(Exception):
     """The user wants to leave the chat."""
-
-
-@dataclass(frozen=True, slots=True)
-class Slash:
-    """How a command is used."""
-
-    name: str
-    summary: str
-    parameters: tuple[Parameter, ...] = ()
-    example: str = ""
-    action: Action | None = None
-
-    @property
-    def usage(self) -> str:
-        """As /help shows it; the current room need not be named."""
-        shown = (f"[{each.metavar}]" if each.kind is Kind.ROOM else each.metavar for each in self.parameters)
-        return " ".join([f"/{self.name}", *shown])
-
-
-_PERSON = Parameter(Kind.PERSON)
-_TEXT = Parameter(Kind.TEXT)
-_ALIASES = {"members": ("who", "names"), "leave": ("part",), "status": ("whoami",), "invitations": ("invites",)}
-_UNLISTED = {other for others in _ALIASES.values() for other in others} | {"typing", "read", "message"}
-"""Known, but not worth a line of the help."""
-_WRITTEN = (
-    Slash("join", "Enter an open room, making it if there is none.", (Parameter(Kind.NAME),), "#garden"),
-    Slash("room", "Go to a room or a person.", (Parameter(Kind.NAME, name="ROOM|PERSON"),), "#lobby"),
-    Slash("next", "Go to the next room with something unread (also Alt-A)."),
-    Slash("msg", "Write to a person, and go there.", (_PERSON, Parameter(Kind.TEXT, optional=True)), "bob see you"),
-    Slash(
-        "reply", "Answer a message: the last one of others, or ^2, ^3, …", (Parameter(Kind.MESSAGE), _TEXT), "^2 yes"
-    ),
-    Slash("history", "Show the last lines of this room, with their numbers.", (Parameter(Kind.NUMBER, True),), "50"),
-    Slash("search", "Search everywhere; in this room with /search #.", (_TEXT,), "launch code"),
-    Slash("verify", "Compare safety numbers with a person: the same digits on both screens.", (_PERSON,), "bob"),
-    Slash(
-        "fingerprint",
-        "Safety number and QR code with a person, or your own fingerprint.",
-        (Parameter(Kind.PERSON, optional=True),),
-        "bob",
-    ),
-    Slash("invite-link", "A link with which somebody can join this relay."),
-    Slash("help", "All commands, or how one is used.", (Parameter(Kind.WORD, True, "COMMAND"),), "invite"),
-    Slash("quit", "Leave the chat (also Ctrl-D); you stay in your rooms."),
-)
-
-
-def _table() -> dict[str, Slash]:
-    known = {
-        name: Slash(name, action.summary, action.parameters, action.example.replace("'", ""), action)
-        for name, action in ACTIONS.items()
-        if name != "join-room"
-    }
-    for name, others in _ALIASES.items():
-        for other in others:
-            action = ACTIONS[name]
-            known[other] = Slash(other, action.summary, action.parameters, "", action)
-    known.update({slash.name: slash for slash in _WRITTEN})
-    return dict(sorted(known.items()))
-
-
-SLASH: dict[str, Slash] = _table()
-"""Every /command by its name."""
 
 
 class Screen(Protocol):
@@ -266,7 +202,7 @@ class Commands:
             example = [f"  e.g. /{slash.name} {slash.example}"] if slash.example else []
             self._screen.show([slash.usage, f"  {slash.summary}", *example])
             return
-        listed = [slash for name, slash in SLASH.items() if name not in _UNLISTED]
+        listed = [slash for name, slash in SLASH.items() if name not in UNLISTED]
         width = max(len(slash.usage) for slash in listed)
         self._screen.show(
             [
