@@ -1,7 +1,7 @@
 """History as JSON lines."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -29,8 +29,13 @@ def export_lines(client: Client, rooms: Sequence[str] = ()) -> Iterator[str]:
             position = lines[-1].position
 
 
-def export_file(client: Client, rooms: Sequence[str], path: Path) -> int:
-    """Writes the lines to a new file that only its owner can read; returns how many they are."""
+def export_file(
+    client: Client, rooms: Sequence[str], path: Path, told: Callable[[int], None] = lambda count: None
+) -> int:
+    """Writes the lines to a new file that only its owner can read; returns how many they are.
+
+    `told` is called now and then with how many are written.
+    """
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
@@ -42,4 +47,6 @@ def export_file(client: Client, rooms: Sequence[str], path: Path) -> int:
         for line in export_lines(client, rooms):
             file.write(line + "\n")
             count += 1
+            if count % PAGE == 0:
+                told(count)
     return count
