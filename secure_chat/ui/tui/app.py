@@ -1,0 +1,120 @@
+"""The terminal UI: colours, settings, and which screen comes first."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from secure_chat.client.api import Client
+from secure_chat.client.profile import DEFAULT_PROFILE, Profile
+from secure_chat.ui.tui import notify
+from secure_chat.ui.tui.chat.desk import Desk
+from secure_chat.ui.tui.chat.screen import ChatScreen
+from secure_chat.ui.tui.looks import LOOKS, Look
+from secure_chat.ui.tui.settings import Settings
+
+__all__ = ["PLAIN", "ChatApp", "run_tui"]
+
+PLAIN = "plain"
+"""What the app ends with when the user wants the line mode."""
+
+
+class ChatApp(App[str]):
+    """Shows the chat of an opened client, or first lets somebody join."""
+
+    CSS_PATH = "styles.tcss"
+    TITLE = "secure-chat"
+    ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar = set()
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-medium"), (116, "-wide")]  # noqa: RUF012 - as Textual declares it
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit_hint", show=False, system=True),
+    ]
+
+    def __init__(self, client: Client | None, profile: str = DEFAULT_PROFILE, link: str = "") -> None:
+        super().__init__()
+        self.client = client
+        self.profile = profile
+        self.looks: dict[str, Look] = dict(LOOKS)
+        self.settings = Settings.load(self._directory)
+        self.away_mark = False
+        """Whether the line "new since you left" was drawn while nobody looked."""
+        self.busy_with_keys = False
+        """Whether a screen about a changed key is up."""
+        self._link = link
+        self.is_usable = False
+        """Whether rooms and history are on screen."""
+        for look in self.looks.values():
+            self.register_theme(look.theme)
+        self.set_reactive(App.theme, self._wanted_look())
+        self.stylesheet.set_variables(self.get_css_variables())
+
+    @property
+    def _directory(self) -> Path:
+        return Profile(self.profile).directory
+
+    def get_default_screen(self) -> Screen[None]:
+        """The chat, or joining."""
+        if self.client is not None:
+            return ChatScreen(Desk(self.client))
+        from secure_chat.ui.tui.first_run.screen import FirstRun
+
+        return FirstRun(self.profile, self._link)
+
+    def joined(self, client: Client) -> None:
+        """The first run is over: the chat."""
+        self.client = client
+        self.settings = Settings.load(self._directory)
+        self.switch_screen(ChatScreen(Desk(client)))
+
+    def choose_look(self) -> None:
+        """The look that was chosen, or what fits the terminal."""
+        self.theme = self._wanted_look()
+
+    def _wanted_look(self) -> str:
+        wanted = self.settings.look
+        return wanted if wanted in self.looks else "day" if _terminal_is_light() else "night"
+
+    def save_settings(self) -> None:
+        """For the next run."""
+        if self._directory.is_dir():
+            self.settings.save(self._directory)
+
+    def usable(self) -> None:
+        """The chat is on screen."""
+        self.is_usable = True
+        self.show_title()
+
+    def show_title(self) -> None:
+        """Room and what is unread, in the title of the terminal."""
+        chat = self.screen_stack[0]
+        if isinstance(chat, ChatScreen):
+            notify.set_title(self, chat.title_words())
+
+    def action_quit_hint(self) -> None:
+        """Ctrl-C ends nothing by accident."""
+        chat = self.screen_stack[0]
+        if isinstance(chat, ChatScreen):
+            chat.say("Ctrl-Q leaves the chat", "dim")
+
+
+def _terminal_is_light() -> bool:
+    """What COLORFGBG says: the last number is the background, 7 and 15 are light."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+def run_tui(client: Client | None, profile: str, adopt: Callable[[Client], object], *, link: str = "") -> Client | None:
+    """Runs until the user leaves; the client if the line mode is wanted now.
+
+    Without a `client` somebody joins first, and `adopt` gets the client that comes of it, to be closed at the end.
+    """
+    app = ChatApp(client, profile, link)
+    result = app.run()
+    if app.client is not None and app.client is not client:
+        adopt(app.client)
+    return app.client if result == PLAIN else None

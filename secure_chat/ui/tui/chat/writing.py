@@ -1,0 +1,163 @@
+"""What is being written: drafts by room, answers and corrections, completion, sending."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from secure_chat.client.commands import Edit, Send
+from secure_chat.client.errors import ClientError
+from secure_chat.client.views import MessageView, RoomId
+from secure_chat.errors import SecureChatError
+from secure_chat.ui.tui import cells
+from secure_chat.ui.tui.chat.commands import COMMANDS, Commands
+from secure_chat.ui.tui.chat.notices import Context
+from secure_chat.ui.tui.composer.completion import Candidate, complete
+from secure_chat.ui.tui.lists import Item, LineList
+
+if TYPE_CHECKING:
+    from secure_chat.ui.tui.chat.screen import ChatScreen
+
+__all__ = ["Writing"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    text: str
+    context: Context | None
+
+
+class Writing:
+    """The composer's side of the main screen."""
+
+    def __init__(self, screen: "ChatScreen") -> None:
+        self._screen = screen
+        self._commands = Commands(screen)
+        self._drafts: dict[RoomId, _Draft] = {}
+        self._list = screen.query_one("#completions", LineList)
+        self._candidates: list[Candidate] = []
+        self._length = 0
+
+    # --- drafts
+
+    def leave_room(self) -> None:
+        """What was begun in a room waits there."""
+        screen = self._screen
+        room = screen.model.current
+        if room:
+            self._drafts[room] = _Draft(screen.composer.text, screen.notices.context)
+
+    def enter_room(self) -> None:
+        """What was begun here before."""
+        screen = self._screen
+        draft = self._drafts.pop(screen.model.current, _Draft("", None))
+        screen.notices.context = draft.context
+        screen.composer.put(draft.text)
+
+    # --- answering and correcting
+
+    def answer(self, message: MessageView) -> None:
+        """The next message answers this one."""
+        said = cells.cut(cells.line(message.text), 50)
+        self._set_context(Context(message.id, False, f"{message.sender}: {said}"))
+
+    def correct(self, message: MessageView) -> None:
+        """The next message replaces the text of this one."""
+        self._set_context(Context(message.id, True, cells.cut(cells.line(message.text), 50)))
+        self._screen.composer.put(message.text)
+
+    def _set_context(self, context: Context | None) -> None:
+        screen = self._screen
+        screen.notices.context = context
+        screen.notices.drop()
+        screen.talk.view.choose("")
+        screen.composer.focus()
+        screen.draw_info()
+
+    def escape(self) -> None:
+        """Leaves an answer or correction; otherwise goes to the messages."""
+        screen = self._screen
+        screen.notices.drop()
+        if screen.notices.context is not None:
+            if screen.notices.context.edit:
+                screen.composer.put("")
+            self._set_context(None)
+        elif screen.talk.around.hits:
+            screen.deeds.unmark()
+        else:
+            screen.talk.view.focus()
+            screen.talk.view.action_choose(-1)
+        screen.draw_info()
+
+    # --- sending
+
+    async def send(self, text: str) -> None:
+        """Sends what was written, or runs the command; on failure it stays in the input."""
+        screen = self._screen
+        room = screen.model.current
+        context = screen.notices.context
+        self._hide()
+        screen.composer.put("")
+        screen.notices.context = None
+        screen.notices.drop()
+        try:
+            if text.startswith("/") and not text.startswith("//") and "\n" not in text:
+                await self._commands.run(text.rstrip())
+                return
+            text = text.removeprefix("/") if text.startswith("//") else text
+            if not room:
+                raise ClientError("you are in no room: /join lobby enters one")
+            if context is not None and context.edit:
+                await screen.desk.ask(Edit(context.message, text))
+            else:
+                await screen.desk.ask(Send(room, text, None if context is None else context.message))
+                await screen.talk.to_end()
+        except SecureChatError as error:
+            screen.fail(error)
+            if screen.model.current == room and not screen.composer.text:
+                screen.composer.put(text)
+                screen.notices.context = context
+        screen.draw_info()
+
+    # --- completion
+
+    def offer(self, before: str, *, forced: bool) -> None:
+        """Shows how the word before the cursor could go on."""
+        screen = self._screen
+        length, found = complete(before, screen.model, COMMANDS, forced=forced)
+        word = before[len(before) - length :] if length else ""
+        if len(found) == 1 and found[0].insert.strip() == word.strip():
+            found = []
+        if forced and len(found) == 1:
+            screen.composer.take(length, found[0].insert)
+            found = []
+        self._candidates, self._length = found, length
+        if not found:
+            self._hide()
+            return
+        self._list.show(
+            [
+                Item(str(number), ((each.shown, "text"),), ((each.note, "dim"),) if each.note else ())
+                for number, each in enumerate(found)
+            ]
+        )
+        self._list.put_cursor("0")
+        self._list.add_class("shown")
+        screen.composer.completing = True
+
+    def pick(self, what: str) -> None:
+        """Up, down, take or drop."""
+        screen = self._screen
+        match what:
+            case "up" | "down":
+                self._list.action_step(-1 if what == "up" else 1)
+            case "take" if self._list.cursor:
+                candidate = self._candidates[int(self._list.cursor)]
+                self._hide()
+                screen.composer.take(self._length, candidate.insert)
+                screen.composer.focus()
+            case _:
+                self._hide()
+
+    def _hide(self) -> None:
+        self._candidates = []
+        self._list.remove_class("shown")
+        self._screen.composer.completing = False

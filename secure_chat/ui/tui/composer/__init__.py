@@ -1,0 +1,1 @@
+"""The input: several lines, completion, emoji by name, a guard for pastes."""

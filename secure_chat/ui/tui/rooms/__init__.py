@@ -1,0 +1,1 @@
+"""The list of rooms and people at the left."""

@@ -1,0 +1,1 @@
+"""Lines of one row: header, notices, status and keys."""

@@ -1,0 +1,1 @@
+"""Trust: comparing safety numbers, and what happens when a key has changed."""
