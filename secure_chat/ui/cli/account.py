@@ -13,7 +13,9 @@ from secure_chat.client.profile import Profile
 from secure_chat.client.vault import Lock
 from secure_chat.identity.errors import HandleError
 from secure_chat.identity.handle import require_handle
+from secure_chat.identity.invite import InviteLink
 from secure_chat.ui.arguments import InputError
+from secure_chat.ui.cli.chat import run_chat, takes_screen
 from secure_chat.ui.cli.session import Session, common_options, pass_session, read_passphrase
 
 __all__ = ["backup", "delete_account", "export", "join", "passphrase", "profiles", "restore"]
@@ -48,6 +50,11 @@ def join(
     secure-chat client 'secure-chat://chat.lan:7443/#v1.…'
     secure-chat client LINK --name alice --no-passphrase --json
     """
+    unasked = name is None and not (no_passphrase or keyring or session.passphrase_file or recovery_code_file)
+    if unasked and not no_chat and takes_screen(session, plain=plain):
+        InviteLink.parse(link)
+        run_chat(session, None, plain=False, link=link)
+        return
     handle = _name(session, name)
     lock, words = _lock(session, no_passphrase, keyring)
     code = None if recovery_code_file is None else read_passphrase(recovery_code_file)
@@ -69,9 +76,7 @@ def join(
         ],
     )
     if chat:
-        from secure_chat.ui.line.app import run_line_mode
-
-        run_line_mode(client)
+        run_chat(session, client, plain=not takes_screen(session, plain=plain))
     else:
         client.wait_until_entered()
 

@@ -4,7 +4,6 @@ Subcommands are imported when they are called, so that `send` doesn't pay for th
 """
 
 import importlib
-import sys
 
 import click
 
@@ -82,19 +81,13 @@ def client(ctx: click.Context, plain: bool) -> None:
     """Join with an invite link, open the chat, or do one thing."""
     ctx.ensure_object(Session)
     if ctx.invoked_subcommand is None:
-        ctx.invoke(open_chat)
+        ctx.invoke(_chat, plain=plain)
 
 
 @click.command()
+@click.option("--plain", is_flag=True)
 @pass_session
-def open_chat(session: Session) -> None:
-    """Opens the chat of an existing profile."""
-    from secure_chat.client.profile import Profile
-    from secure_chat.ui.arguments import InputError
+def _chat(session: Session, plain: bool) -> None:
+    from secure_chat.ui.cli.chat import open_chat
 
-    Profile(session.profile).require()
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise InputError("the chat needs a terminal: without one use the commands send, listen, history or rpc")
-    from secure_chat.ui.line.app import run_line_mode
-
-    run_line_mode(session.client(wait=False))
+    open_chat(session, plain=plain)

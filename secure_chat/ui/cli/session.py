@@ -61,6 +61,8 @@ class Session:
     profile: str = DEFAULT_PROFILE
     json: bool = False
     passphrase_file: Path | None = None
+    may_ask: bool = True
+    """False while a chat has the terminal: a question would appear in the middle of it."""
     _clients: list[Client] = field(default_factory=list)
 
     @property
@@ -95,6 +97,8 @@ class Session:
         """The profile's passphrase: from the file, or asked for where there is a terminal."""
         if self.passphrase_file is not None:
             return read_passphrase(self.passphrase_file)
+        if not self.may_ask:
+            raise PassphraseNeeded("the process that owned the profile has ended: start the chat again to unlock it")
         if not sys.stdin.isatty():
             raise PassphraseNeeded("this profile has a passphrase: give --passphrase-file, there is no terminal to ask")
         return getpass.getpass(f"Passphrase of profile {self.profile}: ")
