@@ -100,13 +100,17 @@ def _remove_devices(
 ) -> None:
     """Takes devices out of everything; with `as_admin` the account loses its rights too."""
     transaction = context.transaction
+    channels: dict[bytes, list[DeviceRecord]] = {}
     for device in devices:
         connection = context.devices.get(device.id)
         if connection is not None:
             context.close(connection, farewell)
         for record, _ in transaction.channels.memberships(device.id):
             if record.kind is not ChannelKind.INBOX:
-                _remove_from_channel(context, account, device, record.id, as_admin=as_admin)
+                channels.setdefault(record.id, []).append(device)
+    for channel_id, members in channels.items():
+        _remove_from_channel(context, account, members, channel_id, as_admin=as_admin)
+    for device in devices:
         inbox = context.channel(device.inbox)
         if inbox is not None:
             remove_channel(context, inbox)
@@ -114,28 +118,29 @@ def _remove_devices(
 
 
 def _remove_from_channel(
-    context: Context, account: AccountRecord, device: DeviceRecord, channel_id: bytes, *, as_admin: bool
+    context: Context, account: AccountRecord, devices: list[DeviceRecord], channel_id: bytes, *, as_admin: bool
 ) -> None:
     """The relay's own entry says so to the members; a device that is gone reads nothing more."""
     channel = context.channel(channel_id)
     assert channel is not None, "it has members"
-    member = channel.members.get(device.id)
-    if member is not None:
+    removed = [channel.members[device.id] for device in devices if device.id in channel.members]
+    if removed:
         record = channel.record
         admins: tuple[bytes, ...] | None = None
         if as_admin and account.key in record.admins:
             record.admins = admins = tuple(admin for admin in record.admins if admin != account.key)
-        write_entry(
-            context, channel, EntryKind.MEMBERS, b"", plan=Plan([], [member], admins, members_may_add=None, banned=None)
-        )
-        del channel.members[device.id]
-        context.count_member(-1)
+        plan = Plan([], removed, admins, members_may_add=None, banned=None)
+        write_entry(context, channel, EntryKind.MEMBERS, b"", plan=plan)
+        for member in removed:
+            del channel.members[member.device]
+        context.count_member(-len(removed))
         if channel.kind is not ChannelKind.OPEN:
             context.transaction.channels.put_former(channel.number, account.key)
         context.save(channel)
-    channel.leaving.pop(device.id, None)
-    channel.acknowledged.pop(device.id, None)
-    context.transaction.channels.remove_member(channel.number, device.number)
+    for device in devices:
+        channel.leaving.pop(device.id, None)
+        channel.acknowledged.pop(device.id, None)
+        context.transaction.channels.remove_member(channel.number, device.number)
     context.unsaved[channel.id] = channel
 
 

@@ -8,6 +8,7 @@ from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.commits import append_change, append_request
 from secure_chat.server.core.context import Connection, Context
 from secure_chat.server.core.effects import Delivery, Reply
+from secure_chat.server.core.entries import require_volume
 from secure_chat.server.core.storage import AppendResult
 from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.framing import encode_frame
@@ -72,9 +73,7 @@ def _append_application(context: Context, connection: Connection, channel: Chann
         raise RelayError(ErrorCode.MALFORMED, "only commits, foundings and changes of members change a channel")
     if context.has_space is not True:
         context.require_space()
-    wait = context.limits.account_bytes.take(device.account, now, len(payload))
-    if wait:
-        raise RelayError(ErrorCode.QUOTA, "this account has sent too much", retry_after=wait)
+    require_volume(context, device.account, len(payload))
     channel.last = seq = channel.last + 1
     frame = encode_frame(
         Entry(

@@ -8,7 +8,7 @@ checks here is who may steer delivery.
 from secure_chat.server.core import inbox, membership
 from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.context import Connection, Context
-from secure_chat.server.core.entries import write_entry
+from secure_chat.server.core.entries import require_volume, write_entry
 from secure_chat.server.core.fairness import Contest
 from secure_chat.server.core.storage import DeviceRecord
 from secure_chat.wire import limits
@@ -33,6 +33,7 @@ def append_request(context: Context, connection: Connection, channel: Channel, m
         raise RelayError(ErrorCode.NOT_FOUND, "no such channel")
     context.require_space()
     context.limits.join_requests.require(connection.device.id, context.now, "requests to be added")
+    require_volume(context, account, len(message.payload))
     return write_entry(context, channel, message.kind, message.payload, connection=connection, message=message)
 
 
@@ -58,6 +59,8 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     welcomes = inbox.plan_welcomes(context, channel, device.account, plan, message.welcomes)
     context.require_space()
     context.limits.commits.require(device.id, context.now, "commits")
+    size = len(message.payload) + len(message.group_info or b"") + sum(len(w.payload) for w in message.welcomes)
+    require_volume(context, device.account, size)
 
     record = channel.record
     replaced = channel.head

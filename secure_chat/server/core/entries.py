@@ -4,11 +4,12 @@ from secure_chat.server.core.channel import Channel
 from secure_chat.server.core.context import Connection, Context
 from secure_chat.server.core.effects import Delivery
 from secure_chat.server.core.membership import Plan
+from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.limits import DEVICE_ID_LENGTH, STORE_ID_LENGTH
 from secure_chat.wire.messages import Append, Entry, EntryKind
 
-__all__ = ["count_entry", "write_entry"]
+__all__ = ["count_entry", "require_volume", "write_entry"]
 
 _RELAY = bytes(DEVICE_ID_LENGTH)
 _NO_STORE = bytes(STORE_ID_LENGTH)
@@ -57,3 +58,10 @@ def count_entry(context: Context, channel: Channel, size: int) -> None:
     settings = context.settings
     if record.entries > settings.channel_entries or record.bytes > settings.channel_bytes:
         context.full[channel.id] = channel
+
+
+def require_volume(context: Context, account: bytes, size: int) -> None:
+    """Counts bytes for the account's quota; RelayError if it has sent too much."""
+    wait = context.limits.account_bytes.take(account, context.now, size)
+    if wait:
+        raise RelayError(ErrorCode.QUOTA, "this account has sent too much", retry_after=wait)

@@ -61,8 +61,7 @@ class Relay:
     ) -> None:
         self._context = Context(settings, directory, random_bytes)
         self._context.ca_certificate = ca_certificate
-        self._flushed = 0
-        self._expired = 0
+        self._next_expiry = 0
         self._set_rate(settings)
 
     def reconfigure(self, settings: Settings, ca_certificate: bytes) -> None:
@@ -109,12 +108,10 @@ class Relay:
     def _tick(self) -> None:
         context = self._context
         presence.announce(context)
-        if context.now - self._flushed >= _FLUSH_INTERVAL_MS:
-            self._flushed = context.now
-            delivery.flush(context)
-        if context.now - self._expired >= _EXPIRY_INTERVAL_MS:
-            self._expired = context.now
-            delivery.expire(context)
+        delivery.flush(context)
+        if context.now >= self._next_expiry:
+            finished = delivery.expire(context)
+            self._next_expiry = context.now + (_EXPIRY_INTERVAL_MS if finished else 0)
             context.limits.prune(context.now)
 
     def _receive(self, connection: Connection, message: ClientMessage) -> None:

@@ -3,7 +3,7 @@
 Sizes are bytes, times are milliseconds unless the name says otherwise. What the protocol fixes is in `wire.limits`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from secure_chat.wire import limits
 
@@ -111,6 +111,13 @@ class Settings:
     # Memory.
     cached_members: int = 200_000
     """Member devices of the channels that the relay keeps in memory: about 300 bytes each."""
+
+    def __post_init__(self) -> None:
+        """ValueError for a limit that would stop everything; a disk reserve may be 0."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(value) is int and value < 1 and (field.name != "disk_reserve" or value < 0):
+                raise ValueError(f"{field.name} must be at least {0 if field.name == 'disk_reserve' else 1}")
 
     @property
     def features(self) -> tuple[str, ...]:

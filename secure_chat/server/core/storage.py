@@ -345,8 +345,8 @@ class Log(Protocol):
     def find_append(self, store: int, counter: int) -> AppendResult | None:
         """What this append id led to."""
 
-    def forget_appends(self, before: int, limit: int) -> None:
-        """Forgets up to so many of the oldest batches of append ids from before this time."""
+    def forget_appends(self, before: int, limit: int) -> int:
+        """Forgets up to so many of the oldest batches of append ids from before this time; returns how many."""
 
 
 class Transaction(Protocol):

@@ -187,16 +187,17 @@ class LogTable:
         results: tuple[AppendResult, ...] = _decode(row[1])
         return results[counter - int(row[0])]
 
-    def forget_appends(self, before: int, limit: int) -> None:
-        """Forgets up to so many of the oldest batches of append ids from before this time."""
+    def forget_appends(self, before: int, limit: int) -> int:
+        """Forgets up to so many of the oldest batches of append ids from before this time; returns how many."""
         forgotten: dict[int, int] = {}
-        newest = 0
+        newest = count = 0
         for number, store, last, time in self._sql.rows(
             "SELECT number, store, last, time FROM appends ORDER BY number LIMIT ?", (limit,)
         ):
             if time >= before:
                 break
             newest = number
+            count += 1
             forgotten[store] = max(last, forgotten.get(store, 0))
         if newest:
             self._sql.run("DELETE FROM appends WHERE number <= ?", (newest,))
@@ -204,6 +205,7 @@ class LogTable:
                 "UPDATE stores SET forgotten = max(forgotten, ?) WHERE number = ?",
                 [(last, store) for store, last in forgotten.items()],
             )
+        return count
 
 
 def _runs(results: Sequence[AppendResult]) -> Iterator[Sequence[AppendResult]]:

@@ -20,3 +20,15 @@ def test_features_are_sorted_and_follow_the_switches() -> None:
     """What `hello_ack` may name."""
     assert Settings().features == ("ephemeral", "lobby", "presence")
     assert Settings(lobby=False, presence=False, open_registration=True).features == ("ephemeral", "open-registration")
+
+
+@pytest.mark.parametrize("name", ["requests_per_second", "channel_entries", "commits_burst", "disk_reserve"])
+def test_a_limit_that_stops_everything_is_refused(name: str) -> None:
+    """By name."""
+    with pytest.raises(ValueError, match=name):
+        dataclasses.replace(Settings(), **{name: -1})
+    if name == "disk_reserve":
+        assert Settings(disk_reserve=0).disk_reserve == 0
+    else:
+        with pytest.raises(ValueError, match="at least 1"):
+            dataclasses.replace(Settings(), **{name: 0})
