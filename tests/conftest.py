@@ -7,7 +7,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
+
+hypothesis.settings.register_profile("no timed assertions", deadline=None)
+hypothesis.settings.load_profile("no timed assertions")
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -1,6 +1,7 @@
 """The operator's settings."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -25,10 +26,12 @@ def test_features_are_sorted_and_follow_the_switches() -> None:
 @pytest.mark.parametrize("name", ["requests_per_second", "channel_entries", "commits_burst", "disk_reserve"])
 def test_a_limit_that_stops_everything_is_refused(name: str) -> None:
     """By name."""
+    negative: dict[str, Any] = {name: -1}
     with pytest.raises(ValueError, match=name):
-        dataclasses.replace(Settings(), **{name: -1})
+        Settings(**negative)
     if name == "disk_reserve":
         assert Settings(disk_reserve=0).disk_reserve == 0
     else:
+        zero: dict[str, Any] = {name: 0}
         with pytest.raises(ValueError, match="at least 1"):
-            dataclasses.replace(Settings(), **{name: 0})
+            Settings(**zero)
