@@ -58,7 +58,8 @@ class History:
         engine.save(room)
         mention = self._count_unread(room, view)
         if room.phase != Phase.INVITED:
-            engine.emit(MessageAdded(view, mention, room.channel in engine.live))
+            live = room.channel in engine.live or state is DeliveryState.QUEUED  # just written, connected or not
+            engine.emit(MessageAdded(view, mention, live))
         engine.show(room)
         return view
 

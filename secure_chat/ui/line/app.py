@@ -71,6 +71,8 @@ class LineMode:
         self._client = client
         self._events: deque[Event] = deque()
         self._woken = False
+        self._ready = False
+        """The rooms are known, so that events can be told."""
         self._read: set[str] = set()
         """Rooms in which something was shown a moment ago."""
         self._online = False
@@ -102,6 +104,8 @@ class LineMode:
         try:
             self.show([f"You are {status.handle} at {status.address}. /help shows what you can do."])
             await self._load_rooms()
+            self._ready = True
+            self._drain()
             await self._read_lines()
         finally:
             unsubscribe()
@@ -233,6 +237,8 @@ class LineMode:
             self._loop.call_soon_threadsafe(self._drain, context=self._context)
 
     def _drain(self) -> None:
+        if not self._ready:
+            return
         self._woken = False
         lines: list[str] = []
         while self._events:
@@ -248,6 +254,8 @@ class LineMode:
                 if not live:
                     self._seen_while_away[message.room] = self._seen_while_away.get(message.room, 0) + 1
                     return []
+                if state.has_shown(message):
+                    return []  # shown with the history a moment ago
                 state.saw(message)
                 if message.room == state.current:
                     self._read_soon(message.room)

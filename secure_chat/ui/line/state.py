@@ -25,6 +25,8 @@ class ChatState:
         """Room id; empty while there is none."""
         self.present: set[str] = set()
         """Handles of the members of the current room."""
+        self._shown = 0
+        """Position of the last line of the history shown."""
         self._recent: deque[MessageView] = deque(maxlen=REMEMBERED)
         self._speakers: dict[str, None] = {}
         """Most recent last."""
@@ -59,8 +61,14 @@ class ChatState:
         self.current = room_id
         self.present = set(present)
         self._recent.clear()
+        self._shown = 0
         for line in lines:
             self.saw(line)
+            self._shown = line.position
+
+    def has_shown(self, message: MessageView) -> bool:
+        """Whether it stood in the history that was shown on entering the current room."""
+        return message.room == self.current and message.position <= self._shown
 
     def saw(self, message: MessageView) -> None:
         """A line was shown."""
