@@ -4,36 +4,73 @@ Three people in pseudo-terminals; and two in JSON alone.
 """
 
 import json
+import os
 import re
+import signal
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.checkout import Checkout
 from tests.people import environment, invite_link, program
 from tests.relay_process import RelayProcess, running
 from tests.terminal import Terminal
 
 
-def client(home: Path, *arguments: str) -> Terminal:
-    return Terminal(program("client", "--plain", *arguments), env=environment(home), cwd=home)
+class Server:
+    """The server that the README's first command has started in the background."""
+
+    def __init__(self, checkout: Checkout) -> None:
+        self._checkout = checkout
+
+    def _run(self, *arguments: str) -> str:
+        command = [str(self._checkout.folder / ".venv/bin/secure-chat"), "server", *arguments]
+        environment = self._checkout.environment
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+        return done.stdout
+
+    def link(self) -> str:
+        """An invite for a person on this machine."""
+        link = str(json.loads(self._run("invite", "create", "--json"))["link"])
+        return re.sub(r"//.*:(\d+)/#", r"//localhost:\1/#", link)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        os.kill(json.loads(self._run("stats", "--json"))["running"]["process"], signal.SIGKILL)
+
+    def start(self) -> None:
+        """Again, as a person would."""
+        done = self._checkout.start("--no-client", "--port", str(self._checkout.port))
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture
-def homes(tmp_path: Path) -> dict[str, Path]:
-    found = {name: tmp_path / name for name in ("alice", "bob", "carol")}
-    for home in found.values():
-        home.mkdir()
-    return found
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    made = Checkout(tmp_path)
+    yield made
+    made.start("--stop")
 
 
-def test_three_people_meet_chat_verify_and_survive(tmp_path: Path, homes: Mapping[str, Path]) -> None:
-    """Join by link, lobby, closed room, invitation, direct message, verification, kill and restart, history."""
-    with running(tmp_path) as relay, client(homes["alice"], invite_link(relay)) as alice:
-        # Joining: every question has a default but the name of this machine's user is no name for a test.
-        alice.wait_for("Your name")
+def client(checkout: Checkout, profile: str, *arguments: str) -> Terminal:
+    """`secure-chat client --plain` in the environment that the first command has made."""
+    command = [str(checkout.folder / ".venv/bin/secure-chat"), "client", "--plain", "--profile", profile, *arguments]
+    return Terminal(command, env=checkout.environment, cwd=checkout.folder)
+
+
+@pytest.mark.timeout(400)  # it installs the packages
+def test_three_people_meet_chat_verify_and_survive(checkout: Checkout) -> None:
+    """The README's first command, two more people by link; lobby, closed room, direct message, verification; the
+    server and a client killed in the middle and started again; and the history afterwards.
+    """
+    server = Server(checkout)
+    first = [sys.executable, "scripts/start.py", "--plain", "--port", str(checkout.port)]
+    with Terminal(first, env=checkout.environment, cwd=checkout.folder) as alice:
+        # Every question has a default, but the name of this machine's user is no name for a test.
+        alice.wait_for("Your name", timeout=300)
         alice.enter("alice")
         alice.wait_for("Passphrase for this computer (Enter: none)")
         alice.enter()
@@ -41,8 +78,8 @@ def test_three_people_meet_chat_verify_and_survive(tmp_path: Path, homes: Mappin
         assert re.search(r"recovery code: [0-9A-Z-]{60,}", shown)
 
         with (
-            client(homes["bob"], invite_link(relay), "--name", "bob", "--no-passphrase") as bob,
-            client(homes["carol"], invite_link(relay), "--name", "carol", "--no-passphrase") as carol,
+            client(checkout, "bob", server.link(), "--name", "bob", "--no-passphrase") as bob,
+            client(checkout, "carol", server.link(), "--name", "carol", "--no-passphrase") as carol,
         ):
             for terminal in (bob, carol):
                 terminal.wait_for("#lobby>")
@@ -69,15 +106,15 @@ def test_three_people_meet_chat_verify_and_survive(tmp_path: Path, homes: Mappin
             verify(alice, bob)
 
             # The server dies in the middle, and so does a client.
-            relay.kill()
+            server.kill()
             alice.wait_for("not connected")
             alice.enter("written while it was down")
             alice.wait_for("written while it was down (waiting to be sent)")
             bob.kill()
-            relay.start(port=relay.address[1])
+            server.start()
             alice.wait_for("-- connected")
-            with client(homes["bob"]) as again:
-                again.wait_for("came while you were away: #plans 1")
+            with client(checkout, "bob") as again:
+                again.wait_for("You are bob")
                 again.enter("/room #plans")
                 again.wait_for("-- #plans: ", "alice: written while it was down")
                 again.enter("back again")
