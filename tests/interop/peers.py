@@ -188,13 +188,15 @@ class TsMember(_NodeMember):
     def key_package(self) -> bytes:
         return self._key_package
 
-    def commit(self, add: Sequence[bytes] = (), remove: Sequence[Leaf] = ()) -> Staged:
+    def commit(self, add: Sequence[bytes] = (), remove: Sequence[Leaf] = (), psks: Sequence[bytes] = ()) -> Staged:
         return self._staged(
-            "commit",
-            public=self.public,
-            add=[data.hex() for data in add],
-            remove=[leaf.index for leaf in remove],
-        )
+            "commit", public=self.public, add=[data.hex() for data in add],
+            remove=[leaf.index for leaf in remove], psk=[psk_id.hex() for psk_id in psks],
+        )  # fmt: skip
+
+    def add_psk(self, psk_id: bytes, psk: bytes) -> None:
+        """Know an external PSK, in all groups of the process."""
+        self._ask("psk", id=psk_id.hex(), secret=psk.hex())
 
     def commit_proposals(self) -> Staged:
         return self.commit()

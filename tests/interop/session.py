@@ -30,6 +30,8 @@ class Session:
     leaves: list[Name | None] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
     refused: int = 0
+    entered: set[type[Member]] = field(default_factory=set)
+    """The implementations whose members got into the group."""
     epochs: int = 0
     _hired: int = 0
 
@@ -38,6 +40,7 @@ class Session:
         founder = self._hire()
         founder.create(b"interop" + self.rng.randbytes(8))
         self.members[founder.name] = founder
+        self.entered.add(type(founder))
         self.leaves = [founder.name]
         self._agree("create", founder)
 
@@ -121,6 +124,7 @@ class Session:
             member.receive(staged.commit)
         newcomer.merge()
         self._seat(newcomer)
+        self.entered.add(type(newcomer))
         self._agree("join externally", newcomer)
 
     def chat(self) -> None:
@@ -178,6 +182,7 @@ class Session:
         joined = [member for member in newcomers if member.name in self.members and member.name not in unwelcome]
         for name in unwelcome:
             del self.members[name]
+        self.entered |= {type(member) for member in joined}
         self._agree("join", *joined)
         if unwelcome:
             author = self._pick()

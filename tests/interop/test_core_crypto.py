@@ -72,6 +72,7 @@ def test_random_sessions_agree(core_crypto: Driver, suite: int, size: int, steps
     for _ in range(steps):
         session.step(size)
     assert session.epochs > steps
+    assert session.entered == {OwnMember, CoreCryptoMember}
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -93,3 +94,4 @@ def test_three_implementations_agree(core_crypto: Driver, ts_mls: Driver, seed: 
     session.grow(9)
     for _ in range(15):
         session.step(9)
+    assert session.entered == {OwnMember, CoreCryptoMember, TsMember}

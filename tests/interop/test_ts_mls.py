@@ -8,7 +8,7 @@ import pytest
 from tests.draft_suites import XWING_TS_MLS
 from tests.interop.node import INSTALL_SECONDS, Driver, PeerError
 from tests.interop.own import OwnMember
-from tests.interop.peers import CoreCryptoMember, Leaf, Member, Name, TsMember
+from tests.interop.peers import CoreCryptoMember, Leaf, Member, Name, Staged, TsMember
 from tests.interop.session import Session
 
 pytestmark = pytest.mark.timeout(INSTALL_SECONDS + 100)  # the first test may have to install the peer
@@ -98,6 +98,28 @@ def test_random_sessions_agree(ts_mls: Driver, suite: int, size: int, steps: int
     for _ in range(steps):
         session.step(size)
     assert session.epochs > steps
+    assert session.entered == {OwnMember, TsMember}
+
+
+@pytest.mark.parametrize("suite", [3, XWING_TS_MLS], ids=["suite3", "xwing"])
+def test_psks_are_mixed_in_alike(ts_mls: Driver, suite: int) -> None:
+    """Each side commits an external PSK, and both reach the same epoch; without the PSK nobody follows."""
+    rng = random.Random(suite)
+    own, peer = own_member(Name(1), suite, rng), ts_member(ts_mls, Name(2), suite, rng)
+    crowd(own, peer)
+    psk = {b"psk %d" % suite: b"known from elsewhere"}
+    staged = Staged(own.group.commit(psks=psk).commit)
+    with pytest.raises(PeerError):
+        peer.receive(staged.commit)
+    for psk_id, secret in psk.items():
+        peer.add_psk(psk_id, secret)
+        own.group.add_psk(psk_id, secret)
+    peer.receive(staged.commit)
+    own.merge()
+    assert own.status() == peer.status()
+    own.receive(peer.commit(psks=list(psk)).commit)
+    peer.merge()
+    assert own.status() == peer.status()
 
 
 def crowd(*members: Member) -> None:
