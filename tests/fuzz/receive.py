@@ -3,21 +3,29 @@
 The first byte of an input says what the rest is::
 
     0   an MLSMessage as it is
-    1   a FramedContent, which its sender signs and tags as a PublicMessage (second byte: kind of confirmation tag)
-    2   a FramedContent, which its member signs and encrypts as a PrivateMessage (second byte: the same)
+    1   a FramedContent, which its sender signs and tags as a PublicMessage
+    2   a FramedContent, which its member signs and encrypts as a PrivateMessage
     3   content type, leaf, then the plaintext of a PrivateMessage, which is only encrypted
+
+The second byte of 1 and 2 chooses the confirmation tag, and whether leaves and key packages inside are signed anew.
 """
 
 import random
+from dataclasses import replace
 
 from secure_chat.mls.codec import Reader, encode_opaque
+from secure_chat.mls.crypto.labels import sign_with_label
 from secure_chat.mls.crypto.secret import Secret
+from secure_chat.mls.crypto.suite import SignaturePrivateKey
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
 from secure_chat.mls.group.results import Application, Out, ReceivedProposal, Skipped, StagedCommit
+from secure_chat.mls.messages.commit import Commit, ProposalRef
 from secure_chat.mls.messages.content import ContentType, FramedContent, Sender, SenderType, write_content
 from secure_chat.mls.messages.envelope import MLSMessage
+from secure_chat.mls.messages.proposals import Add, Proposal, Update
 from secure_chat.mls.messages.public import PublicMessage
+from secure_chat.mls.tree.leaf_node import LeafNode
 from tests.fuzz.live import LiveGroup
 from tests.fuzz.mutation import Pool, mutate_bytes
 from tests.fuzz.target import Target, changed_struct, struct_mutator
@@ -27,6 +35,7 @@ __all__ = ["receive_target"]
 
 RAW, PUBLIC, PRIVATE, PLAINTEXT = range(4)
 NO_TAG, WRONG_TAG, EMPTY_TAG = range(3)
+RESIGN = 4
 
 
 class Frankenstein:
@@ -65,6 +74,8 @@ class Frankenstein:
         if kind == PLAINTEXT:
             content_type = ContentType(1 + option % 3)
             return self.live.seal_private(content_type, rest[0] % 8, b"", rest[1:])
+        if option & RESIGN:
+            rest = self._resigned(rest)
         sender, content_type = _head(rest)
         tail = (None, bytes(32), b"")[option % 3]
         if content_type is not ContentType.commit:
@@ -79,6 +90,55 @@ class Frankenstein:
         if tail is not None:
             plaintext += encode_opaque(tail)
         return self.live.seal_private(content_type, leaf_index, b"", plaintext + bytes(option % 7))
+
+    def _resigned(self, data: bytes) -> bytes:
+        """A FramedContent whose leaves and key packages bear right signatures, so that further checks are reached."""
+        try:
+            framed = FramedContent.decode(data)
+        except MLSError:
+            return data
+        content = framed.content
+        if isinstance(content, Commit):
+            proposals = tuple(
+                item if isinstance(item, ProposalRef) else self._resigned_proposal(item, framed)
+                for item in content.proposals
+            )
+            path = content.path
+            if path is not None:
+                path = replace(path, leaf_node=self._resigned_leaf(path.leaf_node, framed, self._place(framed)))
+            return replace(framed, content=Commit(proposals, path)).encode()
+        if isinstance(content, Add | Update):
+            return replace(framed, content=self._resigned_proposal(content, framed)).encode()
+        return data
+
+    def _place(self, framed: FramedContent) -> int:
+        """Where the sender's new leaf goes: an external committer takes the first blank leaf."""
+        if framed.sender.sender_type is SenderType.member:
+            return framed.sender.index
+        return self.group._epochs.current.tree.copy().blank_leaf()
+
+    def _resigned_proposal(self, item: Proposal, framed: FramedContent) -> Proposal:
+        if isinstance(item, Add):
+            package = item.key_package
+            leaf = self._resigned_leaf(package.leaf_node, framed, 0)
+            unsigned = replace(package, leaf_node=leaf, _encoded=b"")
+            signature = sign_with_label(self._key(leaf, framed), "KeyPackageTBS", unsigned.to_be_signed())
+            return Add(replace(unsigned, signature=signature, _encoded=b""))
+        if isinstance(item, Update):
+            return Update(self._resigned_leaf(item.leaf_node, framed, framed.sender.index))
+        return item
+
+    def _resigned_leaf(self, leaf: LeafNode, framed: FramedContent, leaf_index: int) -> LeafNode:
+        content = leaf.to_be_signed(framed.group_id, leaf_index)
+        return replace(leaf, signature=sign_with_label(self._key(leaf, framed), "LeafNodeTBS", content), _encoded=b"")
+
+    def _key(self, leaf: LeafNode, framed: FramedContent) -> SignaturePrivateKey:
+        """The private key of the leaf's signature key, if it is anybody's here."""
+        live = self.live
+        for person in (*live.people.values(), live.newcomer, live.invited):
+            if person.identity.signature_key.public == leaf.signature_key:
+                return person.identity.signature_key
+        return live.key_of(framed.sender.sender_type, framed.sender.index)
 
     def run(self, data: bytes) -> None:
         """Receive; a refusal must leave no trace, an acceptance a group that works."""
@@ -170,6 +230,6 @@ def receive_target() -> Target:
             framed = FramedContent.decode(data[2:])
         except MLSError:
             return data[:2] + mutate_bytes(data[2:], rng)
-        return data[:1] + bytes([rng.randrange(3)]) + changed_struct(framed, pool, rng).encode()
+        return data[:1] + bytes([rng.randrange(8)]) + changed_struct(framed, pool, rng).encode()
 
     return Target(made.seeds(), made.run, mutate)
