@@ -58,7 +58,7 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     plan = membership.plan_change(context, channel, device.account, change)
     welcomes = inbox.plan_welcomes(context, channel, device.account, plan, message.welcomes)
     context.require_space()
-    context.limits.commits.require(device.id, context.now, "commits")
+    context.limits.commits.require((device.id, channel.number), context.now, "commits")
     size = len(message.payload) + len(message.group_info or b"") + sum(len(w.payload) for w in message.welcomes)
     require_volume(context, device.account, size)
 

@@ -78,7 +78,7 @@ class Settings:
     """Appended by all devices of one account."""
     account_bytes_burst: int = 512 * 1024 * 1024
     commits_per_minute: int = 10
-    """Of one device; an honest one makes a few a day."""
+    """Of one device in one channel; an honest one makes a few a day, and may found many rooms at once."""
     commits_burst: int = 10
     join_requests_per_minute: int = 6
     """Of one device; a request is answered by a commit, which is dear."""

@@ -212,6 +212,7 @@ def test_an_account_may_not_send_without_end(host: RelayHost) -> None:
     assert isinstance(alice.append(room, payload=bytes(60_000)), Appended)
     answer = alice.refused(alice.message(room, payload=bytes(60_000)))
     assert answer.code is ErrorCode.QUOTA
+    assert alice.refused(alice.message(room, EntryKind.COMMIT, payload=bytes(60_000))).code is ErrorCode.QUOTA
     host.now += answer.retry_after
     assert isinstance(alice.append(room, payload=bytes(60_000)), Appended)
 
