@@ -221,6 +221,7 @@ class SecurityKind(StrEnum):
     CHAIN_BROKEN = "chain_broken"
     """A device's message doesn't continue its previous one: altered order, or a fork."""
     REPLAY = "replay"
+    """Something came a second time, or under a number that had passed; it was dropped."""
     UNDECRYPTABLE = "undecryptable"
     FOREIGN_BINDING = "foreign_binding"
     """The relay vouches for two account keys under one handle: proof of a lie."""
@@ -244,6 +245,10 @@ class SecurityKind(StrEnum):
     """The relay was restored from a backup."""
     KEY_PACKAGE = "key_package"
     """The relay handed out a key package that is not the person's."""
+    FALSE_ANSWER = "false_answer"
+    """The relay answered with another conversation than was asked for; nothing was sent there."""
+    SET_BACK = "set_back"
+    """The relay is older than what it has delivered, and did not say so: what it lost is missing there."""
     BAD_ENTRY = "bad_entry"
     """An entry that is no message of its room: malformed, or of another group."""
 

@@ -44,7 +44,7 @@ from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message, decod
 from secure_chat.wire.messages import Append, CaughtUp
 from tests.scenarios.invariants import KeyUses
 
-__all__ = ["GENEROUS", "START", "Network", "Node", "World", "world"]
+__all__ = ["GENEROUS", "START", "Link", "Network", "Node", "World", "world"]
 
 START = 1_700_000_000_000
 CERTIFICATE_HASH = hashlib.sha256(b"the relay's certificate").digest()
@@ -86,7 +86,7 @@ class Network:
 
 
 @dataclass
-class _Link:
+class Link:
     """One connection: frames arrive in order on each side."""
 
     number: int
@@ -106,7 +106,7 @@ class Node:
         self.store = Store.open(path, STORE_KEY)
         self.engine = Engine(self.store, world.random)
         self.events: list[Event] = []
-        self.link: _Link | None = None
+        self.link: Link | None = None
         self.offline = False
         """The user's cable is out: no attempts to connect."""
         self.connect_at: int | None = 0
@@ -297,7 +297,7 @@ class Node:
         self.world.close_link(link)
         return True
 
-    def receive(self, link: _Link, frame: bytes) -> None:
+    def receive(self, link: Link, frame: bytes) -> None:
         """A frame arrives."""
         if self.link is link:
             self.handle(Received(decode_server_message(frame[HEADER_LENGTH:])))
@@ -321,7 +321,7 @@ class World:
         self.key_uses = KeyUses()
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0
-        self._links: dict[int, _Link] = {}
+        self._links: dict[int, Link] = {}
         self._live: dict[int, dict[bytes, int]] = {}
         self._link_numbers = 0
         self._last_frame = START
@@ -403,16 +403,16 @@ class World:
 
     # -- the wire
 
-    def open_link(self, node: Node) -> _Link:
+    def open_link(self, node: Node) -> Link:
         """A connection; the relay hears of it first."""
         self._link_numbers += 1
-        link = _Link(self._link_numbers, node, self.now, self.now)
+        link = Link(self._link_numbers, node, self.now, self.now)
         self._links[link.number] = link
         self._live[link.number] = {}
         self._relay_handle(relay_effects.Connected(link.number, CERTIFICATE_HASH, "127.0.0.1"))
         return link
 
-    def close_link(self, link: _Link) -> None:
+    def close_link(self, link: Link) -> None:
         """The connection is gone; the relay notices a little later, and may still get what was on its way."""
         link.open = False
         lost = self.random.random() < 0.5
@@ -421,18 +421,18 @@ class World:
         else:
             self.at(max(link.to_relay, self.now) + 1, lambda: self._forget_link(link))
 
-    def _forget_link(self, link: _Link) -> None:
+    def _forget_link(self, link: Link) -> None:
         if self._links.pop(link.number, None) is not None:
             del self._live[link.number]
             if self.relay_up:
                 self._relay_handle(relay_effects.Disconnected(link.number))
 
-    def to_relay(self, link: _Link, frame: bytes) -> None:
+    def to_relay(self, link: Link, frame: bytes) -> None:
         """A frame leaves a client."""
         link.to_relay = max(link.to_relay, self.now + self._delay())
         self.at(link.to_relay, lambda: self._arrive(link, frame))
 
-    def _arrive(self, link: _Link, frame: bytes) -> None:
+    def _arrive(self, link: Link, frame: bytes) -> None:
         if link.number not in self._links or not self.relay_up:
             return
         self._last_frame = self.now
@@ -448,7 +448,7 @@ class World:
         link.to_client = max(link.to_client, self.now + self._delay())
         self.at(link.to_client, lambda: self._deliver(link, frame))
 
-    def _deliver(self, link: _Link, frame: bytes) -> None:
+    def _deliver(self, link: Link, frame: bytes) -> None:
         if not link.open:
             return
         if self.random.random() < self.network.drop_rate:
@@ -543,7 +543,7 @@ class World:
         self.at(link.to_client + 1, lambda: self._hung_up(link))
         self._forget_link(link)
 
-    def _hung_up(self, link: _Link) -> None:
+    def _hung_up(self, link: Link) -> None:
         if link.open and link.node.link is link:
             link.node.lose_connection()
 

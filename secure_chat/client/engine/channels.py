@@ -67,6 +67,8 @@ class Channels:
             state.emit(Progress("catching up", 0, waiting))
         for summary in answer.channels:
             self._list(summary)
+        for summary in (answer.inbox, *answer.channels):
+            self._check_last(summary)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
             if room.phase in (Phase.JOINED, Phase.INVITED) and found is not None:
@@ -136,6 +138,18 @@ class Channels:
             state.advance(room.channel, summary.joined - 1)
             state.save(room)
         state.poke(room)
+
+    def _check_last(self, summary: ChannelSummary) -> None:
+        """A relay that was set back without saying so will use numbers again that this client has seen."""
+        if summary.last >= self._state.position(summary.channel):
+            return
+        self._state.set_back(summary.channel, summary.last)
+        room = self._state.rooms.get(summary.channel)
+        text = "The relay was set back to an earlier state without saying so: what it lost since then is missing there."
+        if room is None or room.phase == Phase.LEFT:
+            self._history.notice_security(SecurityKind.SET_BACK, text)
+        else:
+            self._history.security(room, SecurityKind.SET_BACK, text)
 
     def _compare(self, room: Room, summary: ChannelSummary) -> None:
         """Whether the log can still lead from where this device is to where the relay is."""

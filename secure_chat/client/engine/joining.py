@@ -10,35 +10,34 @@ itself, or (an admin, either side of a direct conversation) founds the group ane
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Newcomer, Wish
+from secure_chat.client.engine.channel_answers import ChannelAnswers
+from secure_chat.client.engine.claiming import claim
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.device import DEFAULT_SUITE, SUITE_CLASSICAL, SUITE_HYBRID, Device
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.policy import (
-    ChangeRefused,
     Roles,
     acts_as_admin,
     check_result,
     group_extensions,
     roles_of,
 )
-from secure_chat.client.engine.requests import RequestError, check_package, make_request, read_request
+from secure_chat.client.engine.requests import RequestError, make_request, read_request
 from secure_chat.client.engine.session import OFFLINE_TEXT, Session
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise, Task, wait
 from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import FailureCode, SecurityKind
+from secure_chat.client.events import FailureCode
 from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.credential import Identity
 from secure_chat.mls.credential.extensions import find_extension
 from secure_chat.mls.crypto.suite import SUITES
-from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
 from secure_chat.mls.messages.envelope import MLSMessage
-from secure_chat.mls.messages.key_package import KeyPackage
 from secure_chat.mls.messages.welcome import GroupInfo
 from secure_chat.mls.registry import ExtensionType
 from secure_chat.mls.tree.ratchet_tree import RatchetTree
@@ -50,7 +49,6 @@ from secure_chat.wire.messages import (
     ChannelInfo,
     ChannelKind,
     ChannelSummary,
-    ClaimKeyPackages,
     CreateChannel,
     Entry,
     EntryKind,
@@ -60,9 +58,6 @@ from secure_chat.wire.messages import (
     MemberDevice,
     Ok,
     Subscribe,
-)
-from secure_chat.wire.messages import (
-    KeyPackages as ClaimedPackages,
 )
 
 __all__ = ["Joining", "group_id_of"]
@@ -103,6 +98,7 @@ class Joining:
         self._directory = directory
         self._history = history
         self._commits = commits
+        self._channels = ChannelAnswers(state, history)
         self._climbing: set[bytes] = set()
         self._waiting: dict[bytes, list[Promise[None]]] = {}
 
@@ -110,7 +106,7 @@ class Joining:
 
     def enter_open(self, name: str) -> Task[Room]:
         """Enters an open room, making it if there is none; done when this device is in."""
-        info = yield from self._session.ask(CreateChannel(0, ChannelKind.OPEN, name), ChannelInfo)
+        info = yield from self._make(CreateChannel(0, ChannelKind.OPEN, name))
         room = self._room_of(info.summary, name)
         yield from self._begin(room, info)
         yield from self._entered(room)
@@ -118,7 +114,7 @@ class Joining:
 
     def create_closed(self, name: str, suite: int, members_may_invite: bool) -> Task[Room]:
         """Makes a closed room with nobody else in it."""
-        info = yield from self._session.ask(CreateChannel(0, ChannelKind.ROOM), ChannelInfo)
+        info = yield from self._make(CreateChannel(0, ChannelKind.ROOM))
         room = self._room_of(info.summary, name)
         room.suite, room.invite_policy = suite, members_may_invite
         yield from self._begin(room, info)
@@ -133,46 +129,29 @@ class Joining:
         for room in self._state.rooms.values():
             if room.kind == RoomKind.DIRECT and room.peer == person.account and room.phase != Phase.LEFT:
                 return room
-        info = yield from self._session.ask(CreateChannel(0, ChannelKind.DIRECT, peer=person.account), ChannelInfo)
+        info = yield from self._make(CreateChannel(0, ChannelKind.DIRECT, peer=person.account))
         room = self._room_of(info.summary, handle)
         room.peer = person.account
         yield from self._begin(room, info)
         return room
 
-    def claim(self, room_suite: int, accounts: list[bytes]) -> Task[tuple[Newcomer, ...]]:
-        """A key package of every device of these accounts, checked: the relay can pass off nobody else's."""
-        state = self._state
-        newcomers: list[Newcomer] = []
-        answer = yield from self._session.ask(
-            ClaimKeyPackages(0, room_suite, tuple(dict.fromkeys(accounts))), ClaimedPackages
-        )
-        for claimed in answer.packages:
-            person = state.people.get(claimed.account)
-            handle = "somebody" if person is None else person.handle
-            try:
-                package = KeyPackage.from_message(claimed.package)
-                newcomer = check_package(package, state.authority, SUITES[room_suite])
-                if claimed.account not in accounts or newcomer.identity.account_key != claimed.account:
-                    raise ChangeRefused("it is another account's")
-                if newcomer.identity.device_id != claimed.device:
-                    raise ChangeRefused("it is another device's")
-                lifetime = package.leaf_node.lifetime
-                if lifetime is None or not lifetime.not_before <= state.now // 1000 <= lifetime.not_after:
-                    continue
-            except (MLSError, ChangeRefused) as error:
-                text = f"The relay handed out a key package for {handle} that is not genuine: {error}."
-                self._history.notice_security(SecurityKind.KEY_PACKAGE, text, handle=handle)
-                continue
-            if person is not None and newcomer.identity.serial < person.minimum_serial:
-                continue
-            if newcomer.identity.device_id != state.profile.device_id:
-                self._directory.observe(newcomer.identity)
-                newcomers.append(newcomer)
-        return tuple(newcomers)
+    def _make(self, asked: CreateChannel) -> Task[ChannelInfo]:
+        info = yield from self._session.ask(asked, ChannelInfo)
+        self._channels.require_made(asked, info)
+        return info
+
+    def _look(self, room: Room) -> Task[ChannelInfo]:
+        info = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        self._channels.require_same(room, info)
+        return info
+
+    def claim(self, suite: int, accounts: list[bytes]) -> Task[tuple[Newcomer, ...]]:
+        """A key package of every device of these accounts, checked."""
+        return claim(self._state, self._session, self._directory, self._history, suite, accounts)
 
     def refound(self, room: Room, without: set[bytes], suite: int | None) -> Task[None]:
         """Starts the group anew with everybody but these accounts."""
-        answer = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        answer = yield from self._look(room)
         yield from self._found(room, answer, without, suite or room.suite or DEFAULT_SUITE)
 
     # -- the ladder
@@ -247,7 +226,7 @@ class Joining:
 
     def _step(self, room: Room) -> Task[None]:
         state = self._state
-        info = yield from self._session.ask(GetChannel(0, room.channel), ChannelInfo)
+        info = yield from self._look(room)
         if room.channel in state.pending or room.next or room.phase in (Phase.JOINED, Phase.LEFT):
             return
         if not info.summary.generation or (room.kind == RoomKind.OPEN and not info.devices):

@@ -87,7 +87,7 @@ class RoomLog:
         held = self._held.get(room.channel)
         last = held[-1].seq if held else state.position(room.channel)
         if entry.seq <= last:
-            text = "The relay delivered something a second time; it was dropped."
+            text = "The relay delivered something a second time or too late; it was dropped."
             self._history.security(room, SecurityKind.REPLAY, text)
             return
         own = self._commits.is_own(room, entry.store, entry.counter)

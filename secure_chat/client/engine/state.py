@@ -212,6 +212,11 @@ class State:
             self.positions[channel] = seq
             self._dirty_positions.add(channel)
 
+    def set_back(self, channel: bytes, seq: int) -> None:
+        """The relay has lost what came after this entry; its next ones will have the same numbers."""
+        self.positions[channel] = seq
+        self._dirty_positions.add(channel)
+
     def is_live(self, room: Room) -> bool:
         """Connected, and everything that waited in this room has been taken in."""
         return self.connected and room.channel in self.live

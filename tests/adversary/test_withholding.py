@@ -1,0 +1,245 @@
+"""A relay that drops, holds back, replays, reorders and renumbers: noticed end to end, whatever it claims."""
+
+from collections.abc import Iterable
+
+from secure_chat.client.commands import Send
+from secure_chat.client.events import SecurityKind
+from secure_chat.client.views import DeliveryState, MessageKind
+from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
+from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
+from tests.adversary.members import room_of
+from tests.adversary.relay import LyingRelay, changed, lying_relay
+from tests.scenarios.harness import Node
+
+
+def application_from(message: ServerMessage, sender: Node) -> bool:
+    """Whether this is a message that a client wrote."""
+    device = sender.engine._state.profile.device_id
+    return isinstance(message, Entry) and message.kind is EntryKind.APPLICATION and message.sender == device
+
+
+class Withhold:
+    """Keeps one client's messages from another; `kept` has them."""
+
+    def __init__(self, author: Node, victim: Node) -> None:
+        self.author = author
+        self.victim = victim
+        self.kept: list[Entry] = []
+        self.active = True
+
+    def __call__(self, node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        if self.active and node is self.victim and application_from(message, self.author):
+            assert isinstance(message, Entry)
+            self.kept.append(message)
+            return ()
+        return (message,)
+
+
+def trio(world: LyingRelay) -> tuple[Node, Node, Node]:
+    """Three people in the lobby who have each said something."""
+    nodes = world.join("alice"), world.join("bob"), world.join("carol")
+    for node in nodes:
+        node.do(Send("#lobby", f"{node.name} is here"))
+    world.settle()
+    nobody_noticed(nodes)
+    return nodes
+
+
+def test_a_dropped_message_is_shown_as_a_gap() -> None:
+    """Bob sees that one of alice's messages is missing as soon as her next one comes."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        drop = Withhold(alice, bob)
+        world.outgoing.append(drop)
+        alice.do(Send("#lobby", "the secret plan"))
+        world.settle()
+        drop.active = False
+        alice.do(Send("#lobby", "what do you think?"))
+        world.settle()
+        assert "the secret plan" not in bob.texts()
+        assert "the secret plan" in carol.texts()
+        noticed(bob, SecurityKind.GAP, "1 message", "alice")
+        assert any(line.kind is MessageKind.GAP for line in bob.history())
+        nobody_noticed([carol])
+        nothing_false([alice, bob, carol])
+        nothing_leaked(world, "the secret plan", "what do you think?")
+
+
+def test_a_dropped_message_never_shows_as_delivered() -> None:
+    """The author of a message that one member does not get sees no tick that says everybody has it."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        world.outgoing.append(Withhold(alice, bob))
+        alice.do(Send("#lobby", "the secret plan"))
+        world.settle(60_000)
+        state = next(line.state for line in alice.history() if line.text == "the secret plan")
+        assert state is DeliveryState.SENT
+        nothing_false([alice, bob, carol])
+
+
+def test_messages_held_back_come_late_and_say_so() -> None:
+    """What the relay delivers after all fills the gap; the line tells that it came out of order."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        channel = room_of(bob, "#lobby").channel
+        hold = Withhold(alice, bob)
+        world.outgoing.append(hold)
+        alice.do(Send("#lobby", "one"))
+        alice.do(Send("#lobby", "two"))
+        world.settle()
+        hold.active = False
+        alice.do(Send("#lobby", "three"))
+        world.settle()
+        noticed(bob, SecurityKind.GAP, "2 messages", "alice")
+        for number, entry in enumerate(hold.kept, 1):
+            world.say(bob, changed(entry, seq=world.last(bob, channel) + number))
+        world.settle()
+        assert bob.texts()[-3:] == ["three", "one", "two"]
+        gap = next(line for line in bob.history() if line.kind is MessageKind.GAP)
+        assert "late and out of order" in gap.text
+        nothing_false([alice, bob, carol])
+
+
+def test_a_replayed_message_is_dropped_and_told() -> None:
+    """The same entry again, under its own number or a new one, changes nothing but raises a notice."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        channel = room_of(bob, "#lobby").channel
+        seen: list[Entry] = []
+
+        def tap(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and application_from(message, alice):
+                assert isinstance(message, Entry)
+                seen.append(message)
+            return (message,)
+
+        world.outgoing.append(tap)
+        alice.do(Send("#lobby", "pay bob 5"))
+        world.settle()
+        entry = next(e for e in seen)
+        before = bob.history()
+        world.say(bob, entry)
+        world.settle()
+        noticed(bob, SecurityKind.REPLAY, "second time")
+        world.say(bob, changed(entry, seq=world.last(bob, channel) + 1))
+        world.settle()
+        noticed(bob, SecurityKind.REPLAY, "alice", "second time")
+        assert [line for line in bob.history() if line.kind is MessageKind.TEXT] == [
+            line for line in before if line.kind is MessageKind.TEXT
+        ]
+        nothing_false([alice, bob, carol])
+
+
+def test_a_message_of_yesterday_under_a_new_number_is_a_replay() -> None:
+    """Keys of an ended epoch are kept for late messages, but each opens only once."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        channel = room_of(bob, "#lobby").channel
+        seen: list[Entry] = []
+
+        def tap(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and application_from(message, alice):
+                assert isinstance(message, Entry)
+                seen.append(message)
+            return (message,)
+
+        world.outgoing.append(tap)
+        alice.do(Send("#lobby", "yesterday's news"))
+        world.run_for(86_400_000)
+        alice.do(Send("#lobby", "today's news"))
+        world.settle()
+        world.say(bob, changed(seen[0], seq=world.last(bob, channel) + 1))
+        world.settle()
+        noticed(bob, SecurityKind.REPLAY, "alice")
+        assert bob.texts().count("yesterday's news") == 1
+        nothing_false([alice, bob, carol])
+
+
+def test_two_messages_of_one_author_in_swapped_order_are_noticed() -> None:
+    """Alice's second message delivered first leaves a gap, which the first then fills as late."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        held: list[Entry] = []
+
+        def swap(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is not bob or not application_from(message, alice):
+                return (message,)
+            assert isinstance(message, Entry)
+            held.append(message)
+            if len(held) < 2:
+                return ()
+            first, second = held
+            return (changed(second, seq=first.seq), changed(first, seq=second.seq))
+
+        world.outgoing.append(swap)
+        alice.do(Send("#lobby", "no"))
+        alice.do(Send("#lobby", "yes"))
+        world.settle()
+        noticed(bob, SecurityKind.GAP, "alice")
+        assert carol.texts()[-2:] == ["no", "yes"]
+        assert sorted(bob.texts()[-2:]) == ["no", "yes"]
+        assert any("late and out of order" in line.text for line in bob.history())
+        nothing_false([alice, bob, carol])
+
+
+def test_a_message_that_is_handed_out_late_never_takes_anothers_place() -> None:
+    """A stale entry whose number has passed is told as a repetition and then as a gap, not silently lost."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        hold = Withhold(alice, bob)
+        world.outgoing.append(hold)
+        alice.do(Send("#lobby", "early"))
+        world.settle()
+        hold.active = False
+        carol.do(Send("#lobby", "in between"))
+        world.settle()
+        world.say(bob, hold.kept[0])
+        world.settle()
+        alice.do(Send("#lobby", "later"))
+        world.settle()
+        noticed(bob, SecurityKind.GAP, "alice")
+        nothing_false([alice, bob, carol])
+
+
+def test_renumbered_entries_are_read_all_the_same() -> None:
+    """Numbers are the relay's business: a log with holes in it loses nothing and alarms nobody."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        channel = room_of(bob, "#lobby").channel
+
+        def shift(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and isinstance(message, Entry) and message.channel == channel:
+                return (changed(message, seq=message.seq + 1_000),)
+            return (message,)
+
+        world.outgoing.append(shift)
+        alice.do(Send("#lobby", "one"))
+        alice.do(Send("#lobby", "two"))
+        world.settle()
+        assert bob.texts()[-2:] == ["one", "two"]
+        assert world.last(bob, channel) > 1_000
+        nobody_noticed([bob])
+        nothing_false([alice, bob, carol])
+
+
+def test_a_room_whose_numbers_were_shifted_comes_back_when_the_relay_is_honest() -> None:
+    """After real numbers return, which are below the false ones, messages flow again and what is lost is a gap."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+
+        def shift(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and application_from(message, alice):
+                assert isinstance(message, Entry)
+                return (changed(message, seq=message.seq + 1_000),)
+            return (message,)
+
+        world.outgoing.append(shift)
+        alice.do(Send("#lobby", "one"))
+        world.settle()
+        world.honest()
+        world.settle(60_000)
+        carol.do(Send("#lobby", "back to normal"))
+        alice.do(Send("#lobby", "good"))
+        world.settle()
+        assert bob.texts()[-2:] == ["back to normal", "good"]
+        nothing_false([alice, bob, carol])
