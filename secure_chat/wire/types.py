@@ -51,8 +51,8 @@ Position: TypeAlias = tuple[ChannelId, UInt]
 """A channel and a sequence number in it."""
 
 
-class Message(Struct, frozen=True, array_like=True):
-    """Base of all messages: immutable, encoded as an array."""
+class Message(Struct, frozen=True, array_like=True, gc=False):
+    """Base of all messages: immutable, encoded as an array; without cycles, so the garbage collector is spared."""
 
 
 class ChannelKind(StrEnum):

@@ -3,7 +3,7 @@
 A `Transaction` has three parts: the *directory* of accounts, devices, invites and key packages; the *channels* with
 their members and GroupInfos; and the *log* of entries and append ids. All that a batch writes becomes durable
 together or not at all; a record that was read and changed is written by `put`. Nothing here knows SQL: another
-storage needs the same few operations.
+storage needs the same few operations. Records form no cycles, so the garbage collector is spared them (`gc=False`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-class AccountRecord(Struct):
+class AccountRecord(Struct, gc=False):
     """An account; a deleted one keeps its handle reserved for its key."""
 
     key: bytes
@@ -44,7 +44,7 @@ class AccountRecord(Struct):
     revocation: bytes = b""
 
 
-class DeviceRecord(Struct):
+class DeviceRecord(Struct, gc=False):
     """A device of an account, with the newest certificate that it showed."""
 
     id: bytes
@@ -58,7 +58,7 @@ class DeviceRecord(Struct):
     """Short name given by the storage."""
 
 
-class StoreRecord(Struct):
+class StoreRecord(Struct, gc=False):
     """A client's store: its append counters make repeats harmless."""
 
     id: bytes
@@ -71,7 +71,7 @@ class StoreRecord(Struct):
     """Short name given by the storage; 0: not stored yet."""
 
 
-class InviteRecord(Struct):
+class InviteRecord(Struct, gc=False):
     """An invite token, known by its hash."""
 
     token_hash: bytes
@@ -86,7 +86,7 @@ class InviteRecord(Struct):
     revoked: bool = False
 
 
-class ChannelRecord(Struct):
+class ChannelRecord(Struct, gc=False):
     """What is stored of a channel besides its log and members."""
 
     id: bytes
@@ -116,7 +116,7 @@ class ChannelRecord(Struct):
     """Short name given by the storage, never reused; 0: not stored yet."""
 
 
-class MemberRecord(Struct):
+class MemberRecord(Struct, gc=False):
     """A device in a channel's delivery list."""
 
     device: bytes
