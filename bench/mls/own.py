@@ -128,9 +128,11 @@ def filled_group(suite: CipherSuite, size: int) -> tuple[Group, Group]:
 
 
 def _updates(results: Results, alice: Group, bob: Group, create: str, process: str | None, count: int) -> None:
+    commits = []
     for _ in range(count):
-        commit = timed(results, create, alice.commit).commit
+        commits.append(timed(results, create, alice.commit).commit)
         alice.merge_pending()
+    for commit in commits:
         timed(results, process, partial(follow, bob, commit))
 
 

@@ -91,10 +91,9 @@ async function bulk(size, names) {
   await alice.found(`group ${++groups}`)
   const { welcome } = await alice.add(packages, names.add)
   for (const bob of bobs) await bob.join(welcome, names.join)
-  for (let i = 0; i < Math.min(repeat, size > 500 ? 3 : 8); i++) {
-    const { commit } = await alice.update(names.update)
-    await bobs.at(-1).receive(commit, names.process)
-  }
+  const commits = []
+  for (let i = 0; i < Math.min(repeat, size > 500 ? 3 : 8); i++) commits.push((await alice.update(names.update)).commit)
+  for (const commit of commits) await bobs.at(-1).receive(commit, names.process)
   return { alice, bob: bobs.at(-1) }
 }
 
@@ -112,10 +111,9 @@ async function filled(size) {
     if (bob) await bob.receive(commit)
     else bob = carol
   }
-  for (let i = 0; i < Math.min(repeat, 8); i++) {
-    const { commit } = await alice.update("update_filled")
-    await bob.receive(commit, "process_filled")
-  }
+  const commits = []
+  for (let i = 0; i < Math.min(repeat, 8); i++) commits.push((await alice.update("update_filled")).commit)
+  for (const commit of commits) await bob.receive(commit, "process_filled")
 }
 
 const pair = await bulk(2, {})

@@ -55,10 +55,13 @@ async function bulk(size, suite, names) {
     const joining = () => join(made.welcome, others.at(-1), suite)
     bob = await (names.join ? timed(names.join, joining) : joining())
   }
+  const commits = []
   for (let i = 0; i < Math.min(repeat, size > 500 ? 3 : 8); i++) {
     const update = await timed(names.update, () => commit(alice, suite))
     alice = update.newState
-    const message = wire(update.commit)
+    commits.push(wire(update.commit))
+  }
+  for (const message of commits) {
     const receiving = () => receive(bob, message, suite)
     bob = await (names.process ? timed(names.process, receiving) : receiving())
   }
@@ -81,10 +84,13 @@ async function filled(size, suite) {
     if (bob) bob = await receive(bob, wire(update.commit), suite)
     else bob = carol
   }
+  const commits = []
   for (let i = 0; i < Math.min(repeat, 8); i++) {
     const update = await timed("update_filled", () => commit(alice, suite))
     alice = update.newState
-    const message = wire(update.commit)
+    commits.push(wire(update.commit))
+  }
+  for (const message of commits) {
     bob = await timed("process_filled", () => receive(bob, message, suite))
   }
 }

@@ -16,36 +16,46 @@ __all__ = ["KeyCount", "MemberCount"]
 
 
 class KeyCount:
-    """How often each public key occurs in the tree."""
+    """How often each public key occurs in the tree.
 
-    __slots__ = ("counts", "repeated")
+    Copies share what they have in common: a commit that is staged changes a few keys among thousands.
+    """
+
+    __slots__ = ("_changed", "_shared", "repeated")
 
     def __init__(self) -> None:
-        self.counts: dict[bytes, int] = {}
+        self._shared: dict[bytes, int] = {}  # never changed once a copy may see it
+        self._changed: dict[bytes, int] = {}
         self.repeated = 0
         """Keys that occur more than once."""
 
+    def count(self, key: bytes) -> int:
+        """How many nodes have this key."""
+        count = self._changed.get(key)
+        return self._shared.get(key, 0) if count is None else count
+
     def add(self, key: bytes) -> None:
         """One more node has this key."""
-        count = self.counts.get(key, 0) + 1
-        self.counts[key] = count
+        count = self.count(key) + 1
+        self._changed[key] = count
         if count == 2:
             self.repeated += 1
 
     def remove(self, key: bytes) -> None:
         """One node with this key is gone."""
-        count = self.counts[key] - 1
-        if count:
-            self.counts[key] = count
-            if count == 1:
-                self.repeated -= 1
-        else:
-            del self.counts[key]
+        count = self.count(key) - 1
+        self._changed[key] = count
+        if count == 1:
+            self.repeated -= 1
 
     def copy(self) -> "KeyCount":
-        """An independent copy."""
+        """An independent copy; now and then what has changed becomes shared."""
+        if 4 * len(self._changed) > len(self._shared):
+            self._shared = {key: count for key, count in (self._shared | self._changed).items() if count}
+            self._changed = {}
         other = KeyCount()
-        other.counts = self.counts.copy()
+        other._shared = self._shared
+        other._changed = self._changed.copy()
         other.repeated = self.repeated
         return other
 

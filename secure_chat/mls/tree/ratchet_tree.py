@@ -49,10 +49,10 @@ class RatchetTree:
     __slots__ = (
         "_changed",
         "_encryption_keys",
-        "_first_blank",
         "_hashes",
         "_nodes",
         "_signature_keys",
+        "_taken",
         "members",
         "suite",
     )
@@ -63,11 +63,12 @@ class RatchetTree:
         self.members = MemberCount()
         """What the members have in common: who supports what."""
         self._nodes: list[Node | None] = [None]
+        # One byte for each node, 1 unless it is blank: whole subtrees are searched without touching the nodes.
+        self._taken = bytearray(1)
         # Invariant: above a node without a hash, no node has one.
         self._hashes: list[bytes | None] = [None]
         self._encryption_keys = KeyCount()
         self._signature_keys = KeyCount()
-        self._first_blank = 0  # no blank leaf lies to the left of it
         self._changed: set[NodeIndex] = set()
 
     # ---- Reading ----------------------------------------------------------------------------------------------
@@ -108,18 +109,18 @@ class RatchetTree:
 
     def index_of(self, leaf: LeafNode) -> int | None:
         """Where exactly this leaf stands, None if nowhere."""
-        if leaf.encryption_key not in self._encryption_keys.counts:
+        if not self.has_encryption_key(leaf.encryption_key):
             return None
         encoded = leaf.encode()
         return next((index for index, other in self.leaves() if other.encode() == encoded), None)
 
     def has_encryption_key(self, key: bytes) -> bool:
         """Whether some node has this public key."""
-        return key in self._encryption_keys.counts
+        return self._encryption_keys.count(key) > 0
 
     def has_signature_key(self, key: bytes) -> bool:
         """Whether some leaf has this signature key."""
-        return key in self._signature_keys.counts
+        return self._signature_keys.count(key) > 0
 
     def replaced_leaves(self, successor: "RatchetTree") -> dict[int, LeafNode | None]:
         """The leaves of this tree that stand differently in a later one, None for those that are blank here."""
@@ -150,7 +151,7 @@ class RatchetTree:
             copath_child = sibling(node)
             node = parent(node)
             half = (1 << level(copath_child)) - 1
-            if any(self._nodes[copath_child - half : copath_child + half + 1]):
+            if self._taken.find(1, copath_child - half, copath_child + half + 1) >= 0:
                 path.append((node, copath_child))
         return path
 
@@ -163,8 +164,8 @@ class RatchetTree:
             return [node]
         half = (1 << level(node)) - 1
         first, last = node - half, node + half
-        if not any(self._nodes[first + 1 : last : 2]):  # only leaves below
-            leaves = self._nodes[first : last + 1 : 2]
+        if 1 not in self._taken[first + 1 : last : 2]:  # only leaves below
+            leaves = self._taken[first : last + 1 : 2]
             return cast(list[NodeIndex], list(compress(range(first, last + 1, 2), leaves)))
         return self.resolution(left(node)) + self.resolution(right(node))
 
@@ -202,21 +203,19 @@ class RatchetTree:
         other._hashes = self._hashes.copy()
         other._encryption_keys = self._encryption_keys.copy()
         other._signature_keys = self._signature_keys.copy()
-        other._first_blank = self._first_blank
+        other._taken = self._taken.copy()
         other._changed = self._changed.copy()
         return other
 
     def blank_leaf(self) -> int:
         """The leftmost blank leaf; the tree is extended to the right if there is none (§7.7, §12.1.1)."""
-        count = self.leaf_count
-        index = self._first_blank
-        while index < count and self._nodes[2 * index] is not None:
-            index += 1
-        self._first_blank = index
-        if index == count:
+        index = self._taken[::2].find(0)
+        if index < 0:
+            index = self.leaf_count
             blanks = [None] * (len(self._nodes) + 1)
             self._nodes += blanks
             self._hashes += blanks
+            self._taken += bytes(len(blanks))
         return index
 
     def add(self, leaf: LeafNode) -> int:
@@ -267,19 +266,20 @@ class RatchetTree:
 
     def _truncate(self) -> None:
         """§7.7: drop the right half while no leaf in it is taken."""
-        while self.leaf_count > 1 and not any(self._nodes[self.root + 1 :: 2]):
+        while self.leaf_count > 1 and 1 not in self._taken[self.root + 1 :: 2]:
             top = self.root
             for index in range(top, len(self._nodes)):
                 self._set(NodeIndex(index), None)
             del self._nodes[top:]
             del self._hashes[top:]
-        self._first_blank = min(self._first_blank, self.leaf_count)
+            del self._taken[top:]
 
     def _set(self, index: NodeIndex, value: Node | None) -> None:
         old = self._nodes[index]
         if old is value:
             return
         self._nodes[index] = value
+        self._taken[index] = value is not None
         self._changed.add(index)
         if old is not None:
             self._encryption_keys.remove(old.encryption_key)
@@ -302,8 +302,6 @@ class RatchetTree:
             self._signature_keys.remove(old.signature_key)
         if value is not None:
             self._signature_keys.add(value.signature_key)
-        else:
-            self._first_blank = min(self._first_blank, leaf_of(index))
         self.members.replace(old, value)
 
     # ---- Wire and store ---------------------------------------------------------------------------------------
@@ -371,6 +369,7 @@ class RatchetTree:
         size = node_count(perfect_leaf_count((len(nodes) + 2) // 2))
         tree._nodes = [None] * size
         tree._hashes = [None] * size
+        tree._taken = bytearray(size)
         for index, node in enumerate(nodes):
             tree._set(NodeIndex(index), node)
         return tree

@@ -1,8 +1,11 @@
 """What members have in common, counted."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from secure_chat.mls.credential.credential import UnknownCredential
 from secure_chat.mls.credential.extensions import Capabilities, Extension, RequiredCapabilities
@@ -112,5 +115,29 @@ def test_repeated_keys_are_noticed_and_forgotten() -> None:
     count.remove(b"a")
     assert count.repeated == 0
     count.remove(b"a")
-    assert list(count.counts) == [b"b"]
+    assert [count.count(key) for key in (b"a", b"b", b"c")] == [0, 1, 0]
     assert other.repeated == 1
+    assert other.count(b"a") == 3
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["add", "remove", "copy", "back"]), st.sampled_from(b"abcdefgh"))))
+def test_copies_of_counts_never_see_each_other(steps: list[tuple[str, int]]) -> None:
+    """Any sequence of changes and copies counts like a plain Counter for each copy."""
+    pairs = [(KeyCount(), Counter[bytes]())]
+    for action, number in steps:
+        count, model = pairs[-1]
+        key = bytes([number])
+        if action == "add":
+            count.add(key)
+            model[key] += 1
+        elif action == "remove" and model[key]:
+            count.remove(key)
+            model[key] -= 1
+        elif action == "copy":
+            pairs.append((count.copy(), model.copy()))
+        elif action == "back" and len(pairs) > 1:
+            pairs.pop()
+        for count, model in pairs:
+            assert [count.count(bytes([n])) for n in b"abcdefgh"] == [model[bytes([n])] for n in b"abcdefgh"]
+            assert count.repeated == sum(value > 1 for value in model.values())
