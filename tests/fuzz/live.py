@@ -5,7 +5,7 @@ victim, receives; the others lend their keys.
 """
 
 import datetime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -24,7 +24,7 @@ from secure_chat.mls.messages.content import ContentType, SenderType, signed_con
 from secure_chat.mls.messages.key_package import KeyPackageBundle
 from secure_chat.mls.messages.proposals import Add, GroupContextExtensions, Remove
 from secure_chat.mls.registry import CredentialType, ProtocolVersion, WireFormat
-from secure_chat.mls.tree.leaf_node import LeafIdentity
+from secure_chat.mls.tree.leaf_node import LeafIdentity, LeafNode
 from tests.fuzz.derandomised import NUMBER, derandomised
 from tests.policies import AcceptAll
 
@@ -33,6 +33,7 @@ __all__ = ["VICTIM", "LiveGroup", "Person"]
 LIFETIME = Lifetime(0, 1 << 40)
 VICTIM = 0
 SEED = b"secure-chat fuzzing"
+GROUP_ID = b"fuzz"
 PSKS = {b"psk": b"a secret from elsewhere"}
 _FRONT = ProtocolVersion.mls10.to_bytes(2, "big")
 
@@ -92,7 +93,7 @@ class LiveGroup:
         founder = self._person("founder")
         self.outsider = SignaturePrivateKey.from_bytes(suite, self._randomness.take(32))
         senders = ExternalSenders((ExternalSender(self.outsider.public, BasicCredential(b"outsider")),))
-        group = Group.create(suite, b"fuzz", founder.identity, LIFETIME, AcceptAll(), (senders.extension(),))
+        group = Group.create(suite, GROUP_ID, founder.identity, LIFETIME, AcceptAll(), (senders.extension(),))
         group.add_psk(b"psk", PSKS[b"psk"])
         groups = {0: group}
         self.people[0] = founder
@@ -190,6 +191,18 @@ class LiveGroup:
         if sender_type is SenderType.external:
             return self.outsider
         return self.newcomer.identity.signature_key
+
+    def owner_key(self, public: bytes, otherwise: SignaturePrivateKey) -> SignaturePrivateKey:
+        """The private half of a signature key, where anybody here has it."""
+        people = (*self.people.values(), self.newcomer, self.invited)
+        keys = {person.identity.signature_key.public: person.identity.signature_key for person in people}
+        return keys.get(public, otherwise)
+
+    def resign_leaf(self, leaf: LeafNode, leaf_index: int, otherwise: SignaturePrivateKey) -> LeafNode:
+        """A leaf with a right signature, where its signature key is anybody's here."""
+        content = leaf.to_be_signed(GROUP_ID, leaf_index)
+        key = self.owner_key(leaf.signature_key, otherwise)
+        return replace(leaf, signature=sign_with_label(key, "LeafNodeTBS", content), _encoded=b"")
 
     def sign_public(
         self, state: EpochState, framed: bytes, sender_type: SenderType, index: int, tail: bytes | None

@@ -122,23 +122,18 @@ class Frankenstein:
             package = item.key_package
             leaf = self._resigned_leaf(package.leaf_node, framed, 0)
             unsigned = replace(package, leaf_node=leaf, _encoded=b"")
-            signature = sign_with_label(self._key(leaf, framed), "KeyPackageTBS", unsigned.to_be_signed())
+            key = self.live.owner_key(leaf.signature_key, self._sender_key(framed))
+            signature = sign_with_label(key, "KeyPackageTBS", unsigned.to_be_signed())
             return Add(replace(unsigned, signature=signature, _encoded=b""))
         if isinstance(item, Update):
             return Update(self._resigned_leaf(item.leaf_node, framed, framed.sender.index))
         return item
 
     def _resigned_leaf(self, leaf: LeafNode, framed: FramedContent, leaf_index: int) -> LeafNode:
-        content = leaf.to_be_signed(framed.group_id, leaf_index)
-        return replace(leaf, signature=sign_with_label(self._key(leaf, framed), "LeafNodeTBS", content), _encoded=b"")
+        return self.live.resign_leaf(leaf, leaf_index, self._sender_key(framed))
 
-    def _key(self, leaf: LeafNode, framed: FramedContent) -> SignaturePrivateKey:
-        """The private key of the leaf's signature key, if it is anybody's here."""
-        live = self.live
-        for person in (*live.people.values(), live.newcomer, live.invited):
-            if person.identity.signature_key.public == leaf.signature_key:
-                return person.identity.signature_key
-        return live.key_of(framed.sender.sender_type, framed.sender.index)
+    def _sender_key(self, framed: FramedContent) -> SignaturePrivateKey:
+        return self.live.key_of(framed.sender.sender_type, framed.sender.index)
 
     def run(self, data: bytes) -> None:
         """Receive; a refusal must leave no trace, an acceptance a group that works."""

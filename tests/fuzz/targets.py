@@ -121,6 +121,8 @@ def ratchet_tree() -> Target:
                 parts += [None] * (rng.choice([1, len(parts) + 1])) + [part]
             elif part is not None:
                 changed = changed_struct(part, pool, rng)
+                if isinstance(changed, LeafNode) and rng.random() < 0.7:
+                    changed = live.resign_leaf(changed, at // 2, live.people[1].identity.signature_key)
                 parts[at] = changed if isinstance(changed, LeafNode | ParentNode) else part
         body = b"".join(
             b"\0" if part is None else b"\x01" + bytes([1 if index % 2 == 0 else 2]) + part.encode()
