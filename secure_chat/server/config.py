@@ -180,10 +180,9 @@ def _check(configuration: Configuration) -> None:
         raise ConfigurationError("ca belongs to an own certificate and key")
     if not configuration.listen:
         raise ConfigurationError("listen: at least one address is needed")
-    for section, values in (("network", configuration.network), ("limits", configuration.limits)):
-        for name, value in msgspec.to_builtins(values).items():
-            if not isinstance(value, bool) and isinstance(value, int | float) and value < 0:
-                raise ConfigurationError(f"{section}.{name}: not below zero")
+    for name, value in msgspec.to_builtins(configuration.network).items():
+        if value < 0:
+            raise ConfigurationError(f"network.{name}: not below zero")
     for name in ("connections", "connections_per_address", "half_open", "half_open_per_address", "shards"):
         if getattr(configuration.network, name) < 1:
             raise ConfigurationError(f"network.{name}: at least 1")

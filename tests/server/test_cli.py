@@ -221,7 +221,8 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(relay: RelayProcess) -> 
     [
         (("--set", "network.connectoins=5"), "network.connectoins is no option; did you mean network.connections?"),
         (("--set", "network.connections=many"), "network.connections: "),
-        (("--set", "limits.retention=-1"), "limits.retention: not below zero"),
+        (("--set", "network.login_time=-1"), "network.login_time: not below zero"),
+        (("--set", "limits.retention=0"), "limits.retention: retention must be at least 1"),
         (("--listen", "127.0.0.1:x"), "listen: 127.0.0.1:x: host:port is meant"),
         (("--listen", "nowhere.invalid:1"), "can't listen on nowhere.invalid:1"),
         (("--cert", "x.pem"), "certificate and key are given together"),
