@@ -71,13 +71,16 @@ class _Montgomery(_DHKEM):
         self._private_type = private_type
 
     def _parse_public(self, data: bytes) -> NativePublicKey:
-        # Sealing to a point of small order fails (RFC 9180 §7.1.4): refused before it can enter a tree.
+        self.check_public_key(data)
+        return self._public_type.from_public_bytes(data)
+
+    def check_public_key(self, data: bytes) -> None:
+        # Sealing to a point of small order fails (RFC 9180 §7.1.4): refused before it can enter a tree. Any other
+        # string of the right length is a public key.
         if data in self._small_order:
             raise CryptoError("HPKE public key of small order")
-        try:
-            return self._public_type.from_public_bytes(data)
-        except ValueError:
-            raise CryptoError("malformed HPKE public key") from None
+        if len(data) != self.enc_length:
+            raise CryptoError("malformed HPKE public key")
 
     def generate(self) -> HPKEPrivateKey:
         native = self._private_type.generate()
@@ -128,6 +131,9 @@ class _Nist(_DHKEM):
             return ec.EllipticCurvePublicKey.from_encoded_point(self._curve, data)
         except ValueError:
             raise CryptoError("HPKE public key not on its curve") from None
+
+    def check_public_key(self, data: bytes) -> None:
+        self.public_key(data)
 
     def generate(self) -> HPKEPrivateKey:
         return self._pair(ec.generate_private_key(self._curve))

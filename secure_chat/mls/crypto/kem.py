@@ -57,6 +57,9 @@ class KEM(Protocol):
     def public_key(self, data: bytes) -> NativePublicKey:
         """The parsed public key, cached; CryptoError if it is none."""
 
+    def check_public_key(self, data: bytes) -> None:
+        """Return if one can encapsulate to this key; CryptoError otherwise. Cheaper than parsing where it can be."""
+
     def encap(self, public_key: bytes) -> tuple[Secret, bytes]:
         """A fresh shared secret and its encapsulation; CryptoError for a useless public key."""
 

@@ -55,6 +55,9 @@ class XWing:
     def _parse_public(self, data: bytes) -> NativePublicKey:
         return hpke.MLKEM768X25519PublicKey(*self._parts(data))
 
+    def check_public_key(self, data: bytes) -> None:
+        self.public_key(data)
+
     def _private_parts(self, seed: bytes) -> tuple[mlkem.MLKEM768PrivateKey, x25519.X25519PrivateKey]:
         expanded = hashlib.shake_256(seed).digest(96)
         return (

@@ -83,7 +83,7 @@ class KeyPackage(Struct):
             raise ValidationError("init_key and encryption_key are the same (RFC 9420 §10.1)")
         # §10: the init key is one of the suite's KEM.
         try:
-            suite.kem.public_key(self.init_key)
+            suite.kem.check_public_key(self.init_key)
         except CryptoError as error:
             raise ValidationError(f"init_key: {error} (RFC 9420 §10)") from None
         # §13.4: no extension type twice.

@@ -180,7 +180,7 @@ class LeafNode(Struct):
         check_certificate_key(self.credential, self.signature_key)
         # §5.1.1: the encryption key is one of the suite's KEM.
         try:
-            suite.kem.public_key(self.encryption_key)
+            suite.kem.check_public_key(self.encryption_key)
         except CryptoError as error:
             raise ValidationError(f"encryption_key: {error} (RFC 9420 §5.1.1)") from None
         # §7.3: the signature is the leaf's own.

@@ -149,7 +149,7 @@ def apply_path(
     for key in keys:
         # §5.1.1: a public key is one of the suite's KEM.
         try:
-            suite.kem.public_key(key)
+            suite.kem.check_public_key(key)
         except CryptoError as error:
             raise ValidationError(f"encryption_key of the update path: {error} (RFC 9420 §5.1.1)") from None
     above = tree.merge_path(leaf_index, path, keys)

@@ -26,7 +26,7 @@ def validate_tree(
     for _, node in tree.parents():
         # §5.1.1: a public key is one of the suite's KEM.
         try:
-            tree.suite.kem.public_key(node.encryption_key)
+            tree.suite.kem.check_public_key(node.encryption_key)
         except CryptoError as error:
             raise ValidationError(f"encryption_key of a parent node: {error} (RFC 9420 §5.1.1)") from None
     verify_parent_hashes(tree)

@@ -33,6 +33,7 @@ class ByHand:
         self.derive_key_pair = kem.derive_key_pair
         self.private_key = kem.private_key
         self.public_key = kem.public_key
+        self.check_public_key = kem.check_public_key
         self.encap = kem.encap
         self.decap = kem.decap
 

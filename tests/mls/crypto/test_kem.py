@@ -65,6 +65,7 @@ def test_both_sides_get_the_same_secret(kem: KEM) -> None:
     key = kem.generate()
     shared, enc = kem.encap(key.public)
     assert len(enc) == kem.enc_length
+    kem.check_public_key(key.public)
     assert kem.decap(key, enc) == shared
     assert kem.encap(key.public)[0] != shared
 
@@ -100,6 +101,8 @@ def test_malformed_public_keys_are_refused(kem: KEM, change) -> None:  # type: i
     data = change(kem.generate().public)
     with pytest.raises(CryptoError):
         kem.public_key(data)
+    with pytest.raises(CryptoError):
+        kem.check_public_key(data)
     with pytest.raises(CryptoError):
         kem.encap(data)
 
