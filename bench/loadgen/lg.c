@@ -544,6 +544,7 @@ int main(int argc, char **argv) {
     double ct = now() - st;
     double ccpu = proc_cpu(&u1, &s1) - cst;
     if (idle) {
+        if (nready < nall) lg_fatal("only %d of %d connections came about", nready, nall);
         double e = now() + 1.0;
         while (now() < e) poll_(0.05);
         long rss1 = proc_rss();
@@ -560,6 +561,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (!strcmp(mode, "catchup")) {
+        if (nready < nall || !total_del) lg_fatal("nothing came");
         printf("{\"entries\": %lu, \"entries_per_s\": %.0f, \"server_us\": %.2f, \"closed\": %lu}\n", total_del,
                total_del / ct, ccpu / total_del * 1e6, total_closed);
         return 0;

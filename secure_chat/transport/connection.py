@@ -11,7 +11,7 @@ from typing import Final
 from secure_chat.transport.errors import ConnectionLost
 from secure_chat.transport.tls import handshake_error
 
-__all__ = ["RECEIVE_SIZE", "TlsConnection"]
+__all__ = ["RECEIVE_SIZE", "TlsConnection", "tune"]
 
 RECEIVE_SIZE: Final = 64 * 1024
 """Bytes taken from a socket at once: enough for four full TLS records, little enough to be fair to the others."""
@@ -36,8 +36,8 @@ class TlsConnection:
     ) -> None:
         """The server's side; with `server_hostname` (the host that the certificate must be for) the client's."""
         connected.setblocking(False)
-        if connected.family in (socket.AF_INET, socket.AF_INET6):
-            tune(connected)
+        if server_hostname is not None:
+            tune(connected)  # on the relay's side `Listener` has done it
         self._socket = connected
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
@@ -105,11 +105,22 @@ class TlsConnection:
             data = None
         except OSError as error:
             raise ConnectionLost(f"the connection was lost: {error.strerror}") from None
-        if data:
-            self._incoming.write(data)
-        elif data is not None:
+        if data is not None and not data:
             raise ConnectionLost("the peer closed the connection")
-        return self.read_pending()
+        if not data or len(data) <= _RECORD:
+            if data:
+                self._incoming.write(data)
+            return self.read_pending()
+        view, parts = memoryview(data), []
+        for start in range(0, len(data), _RECORD):  # the buffer inside keeps the size that it once had
+            self._incoming.write(view[start : start + _RECORD])
+            try:
+                parts.append(self.read_pending())
+            except ConnectionLost:
+                if not any(parts):
+                    raise
+                break  # what came before the end counts; the end shows at the next receive
+        return b"".join(parts)
 
     def read_pending(self) -> bytes:
         """The plaintext of what was received already: application data can come with the end of the handshake."""
@@ -142,10 +153,16 @@ class TlsConnection:
         sending more. Raises ConnectionLost.
         """
         try:
-            self._tls.write(data)
+            if len(data) <= _RECORD:
+                self._tls.write(data)
+                return self._send_pending()
+            view, records = memoryview(data), []
+            for start in range(0, len(data), _RECORD):  # the buffer inside keeps the size that it once had
+                self._tls.write(view[start : start + _RECORD])
+                records.append(self._outgoing.read())
         except ssl.SSLError as error:
             raise ConnectionLost(f"TLS: {(error.reason or 'write failed').lower().replace('_', ' ')}") from None
-        return self._send_pending()
+        return self._send_bytes(b"".join(records))
 
     def flush(self) -> bool:
         """Sends what `send` left over; True when nothing is left. Raises ConnectionLost."""
@@ -184,7 +201,9 @@ class TlsConnection:
     def _send_pending(self) -> bool:
         if not self._outgoing.pending:
             return True
-        data = self._outgoing.read()
+        return self._send_bytes(self._outgoing.read())
+
+    def _send_bytes(self, data: bytes) -> bool:
         try:
             sent = self._socket.send(data)
         except BlockingIOError:
@@ -199,6 +218,8 @@ class TlsConnection:
 
 def tune(connected: socket.socket) -> None:
     """Small frames leave at once, and the kernel notices peers that have vanished."""
+    if connected.family not in (socket.AF_INET, socket.AF_INET6):
+        return
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (

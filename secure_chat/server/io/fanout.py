@@ -55,11 +55,12 @@ class _Channel:
         self.live: set[Peer] = set()
         self.waiting = 0
         """How many connections are reading its log."""
-        self.skipping: dict[Peer, int] = {}
+        self.skipping: dict[Peer, int] | None = None
         """Of the live ones, those that have entries up to here from the log."""
         self.last = 0
         """The newest entry passed on, as far as this process knows."""
-        self.pending: list[bytes] = []
+        self.pending: list[bytes] | None = None
+        """Entries that are not in outputs yet; None for most channels most of the time, to save memory."""
         self.pending_last = 0
 
 
@@ -92,9 +93,11 @@ class Fanout:
         if not delivery.frame:
             self._leave_to_log(channel, delivery.seq)
             return
-        if not channel.pending:
+        if channel.pending is None:
+            channel.pending = [delivery.frame]
             self._touched.append(channel)
-        channel.pending.append(delivery.frame)
+        else:
+            channel.pending.append(delivery.frame)
         channel.pending_last = delivery.seq
         if channel.skipping:
             self._flush_channel(channel)
@@ -115,14 +118,14 @@ class Fanout:
     def flush(self) -> None:
         """Puts all pending entries into outputs, each channel's joined to one piece."""
         for channel in self._touched:
-            if channel.pending:
-                self._flush_channel(channel)
+            self._flush_channel(channel)
         self._touched.clear()
 
     def _flush_channel(self, channel: _Channel) -> None:
         pending = channel.pending
-        if not pending:
+        if pending is None:
             return
+        channel.pending = None
         chunk = pending[0] if len(pending) == 1 else b"".join(pending)
         length = len(chunk)
         behind: list[Peer] = []
@@ -144,13 +147,13 @@ class Fanout:
         if behind:
             self._fall_back(channel, behind)
         channel.last = channel.pending_last
-        pending.clear()
 
     def _fall_back(self, channel: _Channel, behind: Sequence[Peer]) -> None:
         for peer in behind:
             channel.live.discard(peer)
             channel.waiting += 1
-            peer.replays[channel.identity] = Replay(max(channel.last, channel.skipping.pop(peer, 0)))
+            skipped = channel.skipping.pop(peer, 0) if channel.skipping else 0
+            peer.replays[channel.identity] = Replay(max(channel.last, skipped))
         self.fallbacks += len(behind)
 
     def start(self, peer: Peer, identity: bytes, after: int) -> None:
@@ -204,9 +207,10 @@ class Fanout:
         if peer.replays.pop(identity, None) is not None:
             channel.waiting -= 1
         channel.live.discard(peer)
-        channel.skipping.pop(peer, None)
+        if channel.skipping:
+            channel.skipping.pop(peer, None)
         if not channel.live and not channel.waiting:
-            channel.pending.clear()
+            channel.pending = None
             del self._channels[identity]
 
     def next_read(self, peer: Peer) -> ReadLog | None:
@@ -256,8 +260,10 @@ class Fanout:
         if replay.position < channel.last:
             return  # more was passed on meanwhile: read again
         del peer.replays[log.channel]
+        if not peer.replays:
+            peer.replays = {}  # an emptied one keeps its memory
         channel.waiting -= 1
         channel.live.add(peer)
         if replay.position > channel.last:
-            channel.skipping[peer] = replay.position
+            channel.skipping = {**(channel.skipping or {}), peer: replay.position}
         peer.put(encode_frame(CaughtUp(log.channel, replay.position)))
