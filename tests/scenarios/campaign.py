@@ -9,7 +9,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from secure_chat.client.commands import (
     AcceptInvitation,
@@ -54,6 +55,8 @@ class Shape:
     steps: int
     faults: float
     suite: int | None
+    disasters: bool
+    """Restored backups and snapshots, and a relay that keeps entries for hours only."""
 
 
 def shape_of(seed: int) -> Shape:
@@ -64,6 +67,7 @@ def shape_of(seed: int) -> Shape:
         steps=60 if large else 30 + (seed * 37) % 120,
         faults=(0.0, 0.02, 0.1, 0.2)[seed % 4],
         suite=3 if seed % 3 else None,
+        disasters=seed % 5 > 2,
     )
 
 
@@ -77,6 +81,7 @@ class Campaign:
         self.nodes: list[Node] = []
         self.rooms = 0
         self.trace: list[str] = []
+        self.snapshots: dict[str, Path] = {}
 
     def run(self) -> None:
         """People join, things happen, everything calms down, and the promises are checked."""
@@ -228,7 +233,7 @@ class Campaign:
 
     def fault(self) -> None:
         node = self.random.choice(self.nodes)
-        fate = self.random.randrange(8)
+        fate = self.random.randrange(12 if self.shape.disasters else 8)
         self.trace.append(f"{self.world.now} {node.name} fault {fate}")
         if fate == 0:
             node.lose_connection()
@@ -248,6 +253,15 @@ class Campaign:
             self.world.network = Network((low, low + self.random.randrange(1, 2_000)), 0.0)
         elif fate == 6:
             self.world.network = Network((1, 50), self.random.choice((0.0, 0.005, 0.02)))
+        elif fate == 8:
+            self.snapshots[node.name] = node.snapshot()
+        elif fate == 9:
+            if node.name in self.snapshots:
+                node.restore(self.snapshots[node.name])
+        elif fate == 10:
+            self.world.back_up_relay()
+        elif fate == 11:
+            self.world.restore_relay()
         else:
             for other in self.nodes:
                 if other.offline:
@@ -256,8 +270,10 @@ class Campaign:
 
 def run_seed(seed: int, *, verbose: bool = False) -> int:
     """One run; the number of steps. Raises what was broken."""
-    with world(seed, GENEROUS) as deployment:
-        campaign = Campaign(deployment, shape_of(seed))
+    shape = shape_of(seed)
+    settings = replace(GENEROUS, retention=3_600_000 * 6) if shape.disasters else GENEROUS
+    with world(seed, settings) as deployment:
+        campaign = Campaign(deployment, shape)
         try:
             campaign.run()
         except Exception:

@@ -34,10 +34,12 @@ from secure_chat.client.queries import GetRooms
 from secure_chat.client.store.store import Store
 from secure_chat.client.views import DeliveryState, MessageView, RoomView
 from secure_chat.identity.keys import AccountKey, DirectoryKey
+from secure_chat.server.backup import back_up, restore
 from secure_chat.server.core import effects as relay_effects
 from secure_chat.server.core.admin import AdminCommand, AdminResult, CreateInviteToken, NewInvite
 from secure_chat.server.core.relay import Relay
 from secure_chat.server.core.settings import Settings
+from secure_chat.server.home import Home
 from secure_chat.server.storage.database import Database
 from secure_chat.server.storage.reader import LogReader
 from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message, decode_server_message, encode_frame
@@ -233,7 +235,7 @@ class Node:
             state = self.engine._state
             room = state.rooms.get(message.channel)
             group = state.group(room) if room is not None and room.group else None
-            self.world.key_uses.saw(self.name, group, message)
+            self.world.key_uses.leaves(self.name, group, message)
 
     def connect(self) -> None:
         """Makes a connection if none is there and one may be made."""
@@ -327,6 +329,9 @@ class World:
         self._last_frame = START
         self._admin: list[AdminResult] = []
         self.directory = DirectoryKey(bytes([7]) * 32)
+        self.home = Home(path / "relay")
+        self.home.prepare()
+        self._backup: Path | None = None
         self._open_relay()
         self._relay_tick()
 
@@ -334,8 +339,9 @@ class World:
         """Releases every file."""
         for node in self.nodes.values():
             node.store.close()
-        self._reader.close()
-        self._database.close()
+        if self.relay_up:
+            self._reader.close()
+            self._database.close()
 
     # -- people
 
@@ -439,7 +445,10 @@ class World:
         if link.open and self.random.random() < self.network.drop_rate:
             link.node.lose_connection()
             return
-        self._relay_handle(relay_effects.Received(link.number, decode_client_message(frame[HEADER_LENGTH:])))
+        message = decode_client_message(frame[HEADER_LENGTH:])
+        if isinstance(message, Append):
+            self.key_uses.arrives(message)
+        self._relay_handle(relay_effects.Received(link.number, message))
 
     def _to_client(self, number: int, frame: bytes) -> None:
         link = self._links.get(number)
@@ -463,8 +472,8 @@ class World:
     # -- the relay
 
     def _open_relay(self) -> None:
-        self._database = Database(self.path / "relay.db")
-        self._reader = LogReader(self.path / "relay.db")
+        self._database = Database(self.home.database)
+        self._reader = LogReader(self.home.database)
         self._relay = Relay(self.settings, self.directory, self.random.randbytes, b"")
 
     def _relay_tick(self) -> None:
@@ -475,6 +484,8 @@ class World:
 
     def crash_relay(self, downtime: int = 500) -> None:
         """The relay's process dies and is started again."""
+        if not self.relay_up:
+            return
         self.relay_up = False
         links = list(self._links.values())
         self._links.clear()
@@ -489,8 +500,22 @@ class World:
         self.at(self.now + downtime, self._restart_relay)
 
     def _restart_relay(self) -> None:
-        self._open_relay()
-        self.relay_up = True
+        if not self.relay_up:
+            self._open_relay()
+            self.relay_up = True
+
+    def back_up_relay(self) -> None:
+        """The operator makes a backup."""
+        if self.relay_up:
+            self._backup = self.path / f"backup-{self.now}-{self.steps}"
+            back_up(self.home, self._backup)
+
+    def restore_relay(self) -> None:
+        """The disk broke, and the operator restores the last backup: a new incarnation."""
+        if self._backup is not None and self.relay_up:
+            self.crash_relay(2_000)
+            restore(self.home, self._backup)
+            self.key_uses.forget()
 
     def admin(self, command: AdminCommand) -> AdminResult:
         """What the operator asks."""

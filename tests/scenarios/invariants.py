@@ -23,19 +23,17 @@ class Violation(AssertionError):
 
 
 class KeyUses:
-    """Every (group, epoch, leaf, generation) encrypts one message only."""
+    """Every (group, epoch, leaf, generation) encrypts one message only, of all that reaches the relay."""
 
     def __init__(self) -> None:
-        self._ciphertexts: set[bytes] = set()
-        self._used: dict[tuple[bytes, int, bytes], bytes] = {}
-        self.checked = 0
+        self._uses: dict[bytes, tuple[bytes, int, bytes]] = {}
+        self._arrived: dict[tuple[bytes, int, bytes], bytes] = {}
 
-    def saw(self, name: str, group: Group | None, append: Append) -> None:
-        """An append leaves a client."""
+    def leaves(self, name: str, group: Group | None, append: Append) -> None:
+        """An append leaves a client: its own group still knows which key encrypted it."""
         payload = append.payload
-        if append.kind is not EntryKind.APPLICATION or group is None or payload in self._ciphertexts:
+        if append.kind is not EntryKind.APPLICATION or group is None or payload in self._uses:
             return
-        self._ciphertexts.add(payload)
         channels = [group._epochs.current.channel, *(past.channel for past in group._epochs.past.values())]
         channel = next((c for c in channels if payload.startswith(c.application_header)), None)
         if channel is None:
@@ -48,11 +46,17 @@ class KeyUses:
             data = channel.suite.aead(key).decrypt(nonce, sealed, channel.application_header[4:])
         except MLSError as error:
             raise Violation(f"{name} sent something that its own group can't read: {error}") from None
-        use = (group.group_id, channel.epoch, data[:8])
-        self.checked += 1
-        if use in self._used:
-            raise Violation(f"{name} used the same message key twice")
-        self._used[use] = payload
+        self._uses[payload] = (group.group_id, channel.epoch, data[:8])
+
+    def arrives(self, append: Append) -> None:
+        """An append reaches the relay."""
+        use = self._uses.get(append.payload)
+        if use is not None and self._arrived.setdefault(use, append.payload) != append.payload:
+            raise Violation(f"a message key was used twice: epoch {use[1]}, leaf and generation {use[2].hex()}")
+
+    def forget(self) -> None:
+        """The relay was restored from a backup: what it had seen is gone."""
+        self._arrived.clear()
 
 
 def check_all(nodes: Sequence["Node"]) -> None:

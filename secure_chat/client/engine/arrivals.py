@@ -7,7 +7,7 @@ from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.joining import group_id_of
+from secure_chat.client.engine.joining import group_prefix
 from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.policy import ChangeRefused, Roles, acts_as_admin, check_result, roles_of
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
@@ -78,7 +78,7 @@ class Arrivals:
     def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles) -> Room:
         """Holds the group to what a room has to be."""
         state = self._state
-        if group.group_id != group_id_of(channel, roles.generation):
+        if not group.group_id.startswith(group_prefix(channel, roles.generation)):
             raise ChangeRefused("it is another room's")
         occupants = state.occupants(group)
         check_result(roles, [occupant.identity for occupant in occupants])

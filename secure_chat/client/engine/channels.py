@@ -1,6 +1,7 @@
 """The relay's list of this device's channels, brought in line with the rooms known here."""
 
 from secure_chat.client.engine import spaces
+from secure_chat.client.engine.aftermath import Aftermath
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import Joining
 from secure_chat.client.engine.leaving import Leaving
@@ -40,6 +41,7 @@ class Channels:
         joining: Joining,
         leaving: Leaving,
         log: RoomLog,
+        aftermath: Aftermath,
     ) -> None:
         self._state = state
         self._session = session
@@ -47,6 +49,7 @@ class Channels:
         self._joining = joining
         self._leaving = leaving
         self._log = log
+        self._aftermath = aftermath
         self.inbox = b""
         """The channel where Welcomes arrive."""
 
@@ -61,6 +64,9 @@ class Channels:
         if renewed:
             text = "The relay was restored from a backup: what it had received after that is lost there."
             self._history.notice_security(SecurityKind.NEW_INCARNATION, text)
+            for room in state.rooms.values():
+                if room.phase in (Phase.JOINED, Phase.OUT):
+                    self._aftermath.send_again(room)
         listed = {summary.channel: summary for summary in answer.channels}
         waiting = sum(max(s.last - max(state.position(s.channel), s.cursor), 0) for s in answer.channels)
         if waiting > 1_000:
@@ -71,7 +77,7 @@ class Channels:
             self._check_last(summary)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
-            if room.phase in (Phase.JOINED, Phase.INVITED) and found is not None:
+            if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
                 self._compare(room, found)
             if room.phase == Phase.LEAVING:
                 state.tasks.start(self._leaving.resume(room))
@@ -154,9 +160,15 @@ class Channels:
     def _compare(self, room: Room, summary: ChannelSummary) -> None:
         """Whether the log can still lead from where this device is to where the relay is."""
         state = self._state
+        position = state.position(room.channel)
+        lost = summary.first - 1 - position
+        if lost > 0 and position:
+            what = "1 entry of this room is" if lost == 1 else f"{lost} entries of this room are"
+            text = f"{what} no longer at the relay: this device was away too long to read everything."
+            self._history.gap(room, "", b"", text, 0)
         behind = room.head < summary.head < summary.first
         ahead = summary.head < room.head
-        if behind or ahead:
+        if (behind or ahead) and room.phase != Phase.OUT:
             text = "Changes of the room are no longer at the relay; this device asks to be added again."
             self._history.security(room, SecurityKind.GAP, text)
             lose(state, room, invited=room.phase == Phase.INVITED)

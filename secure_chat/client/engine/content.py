@@ -1,7 +1,7 @@
 """What stands inside an end-to-end encrypted message: a typed, extensible body in an envelope.
 
-The envelope is MessagePack, an array: version, message id, counter, hash of the previous envelope of the same device,
-time of writing, kind, fallback text, body, room codes. An envelope of an unknown kind, or with fields beyond those
+The envelope is MessagePack, an array: version, message id, chain, counter, hash of the chain's previous envelope, time
+of writing, kind, fallback text, body, room codes, milestones. An envelope of an unknown kind, or with fields beyond those
 known here, decodes all the same: its `fallback` is what an older client shows.
 """
 
@@ -21,6 +21,7 @@ __all__ = [
     "MAX_CODES",
     "MAX_EMOJI",
     "MAX_ENVELOPE",
+    "MAX_MILESTONES",
     "MAX_MISSING",
     "MAX_RECEIPTS",
     "MESSAGE_ID_LENGTH",
@@ -30,6 +31,7 @@ __all__ = [
     "Delete",
     "Edit",
     "Envelope",
+    "Milestone",
     "Opened",
     "Progress",
     "Reaction",
@@ -51,8 +53,8 @@ ENVELOPE_VERSION = 1
 MESSAGE_ID_LENGTH = 16
 HASH_LENGTH = 16
 """Bytes of the previous envelope's SHA-256: enough against a second preimage."""
-CHAIN_LENGTH = 16
-"""Bytes of a device's public key that name its chain of messages."""
+CHAIN_LENGTH = 8
+"""Bytes of the random name of a device's chain of messages."""
 MAX_ENVELOPE = 15 * 4096 - 128
 """Bytes of an encoded envelope: fills the largest padding bucket that, with MLS framing, the relay takes (64 KiB)."""
 MAX_EMOJI = 32
@@ -61,6 +63,8 @@ MAX_RECEIPTS = 64
 """Devices acknowledged in one receipt: 16 people with a few devices each."""
 MAX_MISSING = 16
 """Gaps named for one device; before a seventeenth one nothing further counts as delivered."""
+MAX_MILESTONES = 8
+"""Epochs in which something was written, as told to newcomers."""
 MAX_CODES = 16
 """Rooms compared along with one direct message."""
 
@@ -131,6 +135,14 @@ class RoomState(Struct, frozen=True, array_like=True):
     digest: Annotated[bytes, Meta(min_length=16, max_length=16)]
 
 
+class Milestone(Struct, frozen=True, array_like=True):
+    """Before this epoch its author had written so many envelopes in the room."""
+
+    generation: _Count
+    epoch: _Count
+    count: _Count
+
+
 class UnknownBody(Struct, frozen=True):
     """A kind that this version doesn't know."""
 
@@ -157,8 +169,10 @@ class Envelope(Struct, frozen=True, array_like=True):
 
     version: int
     id: _Id
+    chain: _Chain
+    """Random: a device whose counter begins anew (it left and came back, or lost its state) begins a new chain."""
     counter: Annotated[int, Meta(ge=1, le=2**63 - 1)]
-    """Of this device in this room, rising by one."""
+    """Of this chain in this room, rising by one."""
     previous: _Hash
     """`hash_envelope` of the device's previous envelope in this room; zeros for the first."""
     time: _Count
@@ -169,6 +183,8 @@ class Envelope(Struct, frozen=True, array_like=True):
     body: msgspec.Raw
     codes: Annotated[tuple[RoomState, ...], Meta(max_length=MAX_CODES)] = ()
     """In direct messages: rooms that both are in."""
+    milestones: Annotated[tuple[Milestone, ...], Meta(max_length=MAX_MILESTONES)] = ()
+    """Oldest first: from them a newcomer knows where the chain stood when it came in. Left out once all know."""
 
     def encode(self) -> bytes:
         """The bytes to encrypt."""

@@ -10,6 +10,7 @@ from typing import cast
 
 from secure_chat.client.commands import Command
 from secure_chat.client.engine.actions import Actions
+from secure_chat.client.engine.aftermath import Aftermath
 from secure_chat.client.engine.answers import Answers
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.channels import Channels
@@ -84,7 +85,7 @@ class Engine:
         )
         epochs = Epochs(state, directory, history, integrity, receipts, outbox.start_chain)
         self._commits = commits = Commits(state, session, device, epochs)
-        self._joining = joining = Joining(state, session, device, keys, directory, history, commits)
+        self._joining = joining = Joining(state, session, device, keys, directory, history, commits, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         arrivals = Arrivals(state, keys, directory, history, epochs, commits, self._decline)
         messages = Messages(state, directory, history, integrity, receipts)
@@ -101,7 +102,8 @@ class Engine:
             messages,
             leaving.removed,
         )
-        self._channels = Channels(state, session, history, joining, leaving, self._log)
+        self._aftermath = Aftermath(state, history, outbox, receipts, leaving)
+        self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath)
         self._presences = presences = Presences(state, session, directory)
         self._own = own = Own(state, session, device, directory, commits, leaving.leave)
         self._actions = Actions(
@@ -235,6 +237,9 @@ class Engine:
         self._commits.disconnected()
         self._joining.disconnected()
         self._log.disconnected()
+
+    def _gone(self, room: Room) -> None:
+        self._aftermath.channel_gone(room, self._joining)
 
     def _decline(self, room: Room) -> None:
         self._state.tasks.start(self._leaving.leave(room))

@@ -53,6 +53,7 @@ class Epochs:
         invited = before.invited if before is not None and rejoined else set[bytes]()
         roster = state.read_roster(room, invited)
         room.suite = group.suite.number
+        room.entered_generation, room.entered_epoch = room.generation, group.epoch
         roles = state.roles(room)
         assert roles is not None
         room.name = roles.name or room.name

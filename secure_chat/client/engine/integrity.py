@@ -27,12 +27,14 @@ from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity.credential import Identity
 
-__all__ = ["Integrity", "Verdict", "chain_name"]
+__all__ = ["Integrity", "Verdict"]
 
 KEPT_CODES = 100
 """Epochs whose code can be compared: a member that lags behind raises no false alarm."""
 MAX_MISSING = 64
 """Ranges remembered for one device: what is older stays a gap for good."""
+_EXPECTED = bytes(CHAIN_LENGTH)
+"""Row of a device whose first chain is still to come."""
 MAX_CLAIMS = 64
 """Statements about epochs that this device has not reached."""
 
@@ -48,9 +50,9 @@ class Verdict(Enum):
     """Its counter has been taken in before."""
 
 
-def chain_name(device_key: bytes) -> bytes:
-    """What names a device's chain: a device that comes back with a fresh key starts a new one."""
-    return device_key[:CHAIN_LENGTH]
+def _row(identity: Identity, chain: bytes) -> bytes:
+    """A chain belongs to a device key: nobody can continue another's."""
+    return identity.device_key[:CHAIN_LENGTH] + chain
 
 
 class Integrity:
@@ -64,30 +66,47 @@ class Integrity:
     # -- chains
 
     def expect(self, room: Room, identity: Identity) -> None:
-        """Somebody's leaf is new, and this device saw it come: the chain starts at one."""
-        if self._chain(room, identity) is None:
-            chain = Chain(spaces.FORMAT, 0, bytes(HASH_LENGTH), account=identity.account_key, handle=identity.handle)
-            self._save(room, identity, chain)
+        """Somebody's leaf is new, and this device saw it come: the next chain of its starts at one."""
+        chain = Chain(spaces.FORMAT, 0, b"", account=identity.account_key, handle=identity.handle)
+        self._save(room, _row(identity, _EXPECTED), chain)
 
     def take(self, room: Room, sender: Identity, envelope: Envelope, encoded: bytes, time: int) -> Verdict:
         """Places an envelope in its chain; gaps and breaks become lines."""
-        chain = self._chain(room, sender)
+        row = _row(sender, envelope.chain)
+        chain = self._chain(room, row)
         digest = hash_envelope(encoded)
         if chain is None:
-            # Was there before this device came in: what came before is not for it.
-            last = envelope.counter
-            chain = Chain(spaces.FORMAT, last, digest, account=sender.account_key, handle=sender.handle)
-            self._save(room, sender, chain)
-            return Verdict.NEXT
-        if envelope.counter <= chain.last:
+            chain = self._begin(room, sender, envelope, time)
+        elif envelope.counter <= chain.last:
             return self._late(room, sender, chain, envelope, digest)
-        if envelope.counter > chain.last + 1:
+        elif envelope.counter > chain.last + 1:
             self._gap(room, sender, chain, envelope.counter, time)
         elif chain.hash and not hmac.compare_digest(envelope.previous, chain.hash):
             self._broken(room, sender)
         chain.last, chain.hash = envelope.counter, digest
-        self._save(room, sender, chain)
+        self._save(room, row, chain)
         return Verdict.NEXT
+
+    def _begin(self, room: Room, sender: Identity, envelope: Envelope, time: int) -> Chain:
+        """The first envelope seen of a chain: what its author wrote since this device came in is for it."""
+        expected = _row(sender, _EXPECTED)
+        here = (room.entered_generation, room.entered_epoch)
+        before = [m.count for m in envelope.milestones if (m.generation, m.epoch) <= here]
+        if self._chain(room, expected) is not None:
+            first = 0
+            del self._chains[room.channel, expected]
+            self._state.delete(spaces.CHAINS + room.channel.hex(), expected)
+        elif before:
+            first = before[-1]
+        elif envelope.milestones:
+            first = envelope.milestones[0].count
+        else:
+            first = envelope.counter - 1
+        first = min(first, envelope.counter - 1)
+        chain = Chain(spaces.FORMAT, first, b"", account=sender.account_key, handle=sender.handle)
+        if envelope.counter > first + 1:
+            self._gap(room, sender, chain, envelope.counter, time)
+        return chain
 
     def _gap(self, room: Room, sender: Identity, chain: Chain, counter: int, time: int) -> None:
         first, last = chain.last + 1, counter - 1
@@ -111,7 +130,7 @@ class Integrity:
                 _gap_text(left, sender.handle) if left else f"Messages of {sender.handle} came late and out of order."
             )
             self._history.rewrite(line, text)
-            self._save(room, sender, chain)
+            self._save(room, _row(sender, envelope.chain), chain)
             return Verdict.LATE
         if counter == chain.last and chain.hash and not hmac.compare_digest(digest, chain.hash):
             self._broken(room, sender)
@@ -125,16 +144,18 @@ class Integrity:
     def progress(self, room: Room, *, read: bool) -> tuple[Progress, ...]:
         """How far others' chains have been taken in, where that is more than was told."""
         told: list[Progress] = []
-        for name, value in list(self._state.reader.scan(spaces.CHAINS + room.channel.hex())):
-            chain = self._chains.get((room.channel, name)) or spaces.decode(Chain, value)
+        for row, value in list(self._state.reader.scan(spaces.CHAINS + room.channel.hex())):
+            name = row[CHAIN_LENGTH:]
+            if name == _EXPECTED:
+                continue
+            chain = self._chains.get((room.channel, row)) or spaces.decode(Chain, value)
             missing = tuple(chain.missing[:TOLD_MISSING])
             delivered = chain.missing[TOLD_MISSING][0] - 1 if len(chain.missing) > TOLD_MISSING else chain.last
             seen = delivered if read else chain.read
             if delivered > chain.receipted or seen > chain.read:
                 told.append(Progress(name, delivered, seen, missing))
                 chain.receipted, chain.read = delivered, seen
-                self._chains[room.channel, name] = chain
-                self._state.put(spaces.CHAINS + room.channel.hex(), name, chain)
+                self._save(room, row, chain)
         return tuple(told)
 
     def forget(self, room: Room) -> None:
@@ -143,19 +164,17 @@ class Integrity:
             del self._chains[key]
         self._state.delete(spaces.CHAINS + room.channel.hex(), None)
 
-    def _chain(self, room: Room, identity: Identity) -> Chain | None:
-        name = chain_name(identity.device_key)
-        chain = self._chains.get((room.channel, name))
+    def _chain(self, room: Room, row: bytes) -> Chain | None:
+        chain = self._chains.get((room.channel, row))
         if chain is None:
-            row = self._state.reader.get(spaces.CHAINS + room.channel.hex(), name)
-            if row is not None:
-                chain = self._chains[room.channel, name] = spaces.decode(Chain, row)
+            value = self._state.reader.get(spaces.CHAINS + room.channel.hex(), row)
+            if value is not None:
+                chain = self._chains[room.channel, row] = spaces.decode(Chain, value)
         return chain
 
-    def _save(self, room: Room, identity: Identity, chain: Chain) -> None:
-        name = chain_name(identity.device_key)
-        self._chains[room.channel, name] = chain
-        self._state.put(spaces.CHAINS + room.channel.hex(), name, chain)
+    def _save(self, room: Room, row: bytes, chain: Chain) -> None:
+        self._chains[room.channel, row] = chain
+        self._state.put(spaces.CHAINS + room.channel.hex(), row, chain)
 
     # -- room codes
 

@@ -8,6 +8,8 @@ A device that can no longer follow a room climbs the same ladder: it asks; if no
 itself, or (an admin, either side of a direct conversation) founds the group anew; else it asks again, ever more slowly.
 """
 
+from collections.abc import Callable
+
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Newcomer, Wish
 from secure_chat.client.engine.channel_answers import ChannelAnswers
@@ -60,8 +62,10 @@ from secure_chat.wire.messages import (
     Subscribe,
 )
 
-__all__ = ["Joining", "group_id_of"]
+__all__ = ["Joining", "group_prefix"]
 
+GROUP_ID_RANDOM = 8
+"""Bytes: two foundings of one generation, as after a relay's restore, are different groups."""
 EXTERNAL_AFTER = 3_000
 """Milliseconds without an answer to a request after which an open room is entered by an external commit."""
 REFOUND_AFTER = 8_000
@@ -70,11 +74,13 @@ WELCOME_WAIT = 10_000
 """Milliseconds that a Welcome may lag behind the entry that it belongs to."""
 FIRST_PAUSE = 30_000
 LONGEST_PAUSE = 600_000
+PATIENCE = 5
+"""Attempts after which a closed room that the relay does not know is given up: other members may bring it back."""
 """Milliseconds between requests that nobody answers."""
 
 
-def group_id_of(channel: bytes, generation: int) -> bytes:
-    """The MLS group id of a room's group: bound to its channel and founding."""
+def group_prefix(channel: bytes, generation: int) -> bytes:
+    """How the MLS group id of a room's group begins: bound to its channel and founding; the rest is random."""
     return channel + generation.to_bytes(8, "big")
 
 
@@ -90,10 +96,13 @@ class Joining:
         directory: Directory,
         history: History,
         commits: Commits,
+        gone: Callable[[Room], None],
     ) -> None:
         self._state = state
         self._session = session
         self._device = device
+        self._gone = gone
+        """The relay no longer has, or no longer shows, the room's channel."""
         self._keys = keys
         self._directory = directory
         self._history = history
@@ -214,10 +223,16 @@ class Joining:
         try:
             promise.result()
         except RelayError as error:
-            if error.code in (ErrorCode.FORBIDDEN, ErrorCode.NOT_FOUND) and room.phase != Phase.OUT:
+            refused = error.code in (ErrorCode.FORBIDDEN, ErrorCode.NOT_FOUND)
+            if refused and room.phase != Phase.OUT:
                 self.give_up(room, f"the relay refused: {error}")
+            elif error.code is ErrorCode.NOT_FOUND and (room.kind != RoomKind.ROOM or room.attempts > PATIENCE):
+                self._gone(room)
             else:
-                state.set_timer("ladder", room.channel, state.now + (error.retry_after or FIRST_PAUSE))
+                room.attempts += refused
+                state.save(room)
+                pause = min(FIRST_PAUSE * 2 ** min(room.attempts, 8), LONGEST_PAUSE)
+                state.set_timer("ladder", room.channel, state.now + (error.retry_after or pause))
         except CommandFailed:
             pass  # offline: the next connection goes on
         except SecureChatError:
@@ -232,6 +247,9 @@ class Joining:
         if not info.summary.generation or (room.kind == RoomKind.OPEN and not info.devices):
             # No group yet, or everybody has left: whoever comes first begins.
             yield from self._found(room, info, set(), room.suite or DEFAULT_SUITE)
+            return
+        if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
+            yield from self._drop_out(room)
             return
         attempt = room.attempts
         room.attempts += 1
@@ -248,6 +266,13 @@ class Joining:
         else:
             state.set_timer("ladder", room.channel, state.now + self._pause(attempt, opened, may_found))
             yield from self._request(room, info)
+
+    def _drop_out(self, room: Room) -> Task[None]:
+        """Was added, but everybody who could let this device in has gone: there is nothing to enter."""
+        change = ChannelChange(remove=(self._state.profile.device_id,))
+        append = Append(0, room.channel, self._state.next_append(), EntryKind.MEMBERS, 0, b"", change)
+        yield from self._session.ask(append, Appended)
+        self.give_up(room, "nobody is left in the room")
 
     def _pause(self, attempt: int, opened: bool, may_found: bool) -> int:
         if opened and attempt < 8:
@@ -324,7 +349,7 @@ class Joining:
         )
         group = Group.create(
             SUITES[suite],
-            group_id_of(room.channel, generation),
+            group_prefix(room.channel, generation) + state.random.randbytes(GROUP_ID_RANDOM),
             self._device.leaf(SUITES[suite]),
             self._device.lifetime(),
             state.authority,
@@ -405,9 +430,8 @@ class Joining:
             raise RequestError("the relay's GroupInfo is none")
         context = body.group_context
         roles = roles_of(context.extensions)
-        if (roles.kind, roles.name) != (RoomKind.OPEN, room.name) or context.group_id != group_id_of(
-            room.channel, roles.generation
-        ):
+        prefix = group_prefix(room.channel, roles.generation)
+        if (roles.kind, roles.name) != (RoomKind.OPEN, room.name) or not context.group_id.startswith(prefix):
             raise RequestError("the relay's GroupInfo is another room's")
         suite = SUITES.get(context.cipher_suite)
         data = find_extension(body.extensions, ExtensionType.ratchet_tree)

@@ -107,6 +107,7 @@ class Leaving:
         room.receipt_due = room.undecided = False
         room.attempts = 0
         room.chain_key = b""
+        room.milestones = []
         state.save_roster(room, None)
         state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)

@@ -13,10 +13,15 @@ import msgspec
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import (
+    CHAIN_LENGTH,
     ENVELOPE_VERSION,
+    HASH_LENGTH,
+    MAX_MILESTONES,
     MESSAGE_ID_LENGTH,
     Body,
     Envelope,
+    Milestone,
+    Text,
     encode_body,
     hash_envelope,
     kind_of,
@@ -30,7 +35,7 @@ from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode
-from secure_chat.client.views import DeliveryState, RoomKind
+from secure_chat.client.views import DeliveryState, MessageView, RoomKind
 from secure_chat.errors import SecureChatError
 from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import Append, Appended, EntryKind, ServerMessage
@@ -137,6 +142,41 @@ class Outbox:
             else:
                 self._remove(item)
 
+    def put_back(self, room: Room, view: MessageView) -> None:
+        """A line that was at the relay may be lost there: it goes out again under the same id."""
+        reply = None if view.reply_to is None else bytes.fromhex(view.reply_to)
+        body = Text(view.text, reply)
+        item = Outgoing(
+            version=spaces.FORMAT,
+            order=self._state.next_order(),
+            room=room.channel,
+            id=bytes.fromhex(view.id),
+            kind=kind_of(body),
+            body=encode_body(body),
+            time=self._state.now,
+            line=True,
+        )
+        self._rooms.setdefault(room.channel, {})[item.order] = item
+        self._state.save_outgoing(item)
+        self._show(item, DeliveryState.QUEUED, "")
+        self._state.poke(room)
+
+    def move(self, old: Room, new: Room) -> None:
+        """What waits in one room goes out in another."""
+        for item in list(self._rooms.pop(old.channel, {}).values()):
+            if not item.line:
+                self._state.drop_outgoing(item)
+                continue
+            spaces.forget_encryption(item)
+            item.room, item.failed = new.channel, False
+            self._rooms.setdefault(new.channel, {})[item.order] = item
+            self._state.save_outgoing(item)
+            view = self._state.line(item.id.hex())
+            if view is not None:
+                self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
+        self._on_their_way.pop(old.channel, None)
+        self._state.poke(new)
+
     # -- sending
 
     def disconnected(self) -> None:
@@ -170,10 +210,10 @@ class Outbox:
         state = self._state
         group = state.group(room)
         if not item.envelope:
-            item.envelope = self._seal(room, item).encode()
+            item.envelope = self._seal(room, item, group.epoch).encode()
             item.counter = room.counter
             item.body = b""
-            room.chain = hash_envelope(item.envelope)
+            room.chain_hash = hash_envelope(item.envelope)
         item.payload = group.protect(item.envelope)
         item.append = state.next_append()
         item.head = room.head
@@ -181,20 +221,33 @@ class Outbox:
         state.save_outgoing(item)
         state.save(room)
 
-    def _seal(self, room: Room, item: Outgoing) -> Envelope:
+    def _seal(self, room: Room, item: Outgoing, epoch: int) -> Envelope:
+        milestones = room.milestones
+        if not milestones or room.counter > milestones[-1].count:
+            newest = (milestones[-1].generation, milestones[-1].epoch) if milestones else (0, 0)
+            if (room.generation, epoch) > newest:
+                room.milestones = [*milestones, Milestone(room.generation, epoch, room.counter)][-MAX_MILESTONES:]
         room.counter += 1
         codes = self._integrity.shared_states(room.peer) if room.kind == RoomKind.DIRECT and item.line else ()
         return Envelope(
             version=ENVELOPE_VERSION,
             id=item.id,
+            chain=room.chain,
             counter=room.counter,
-            previous=room.chain,
+            previous=room.chain_hash,
             time=item.time,
             kind=item.kind,
             fallback="",
             body=msgspec.Raw(item.body),
             codes=codes,
+            milestones=() if self._known_to_all(room) else tuple(room.milestones),
         )
+
+    def _known_to_all(self, room: Room) -> bool:
+        """Whether everybody has said to have something of the own chain: nobody needs its milestones."""
+        others = [account for account in self._state.accounts(room) if account != self._state.own_account]
+        known = [room.acknowledged.get(account) for account in others]
+        return all(one is not None and one.delivered > one.baseline for one in known)
 
     def _send(self, way: dict[int, Outgoing], item: Outgoing) -> None:
         way[item.order] = item
@@ -260,7 +313,7 @@ class Outbox:
         items = {item.counter: item for item in self._rooms.get(room.channel, {}).values() if item.counter}
         while (item := items.get(room.counter)) is not None and item.failed:
             envelope = msgspec.msgpack.decode(item.envelope, type=Envelope)
-            room.counter, room.chain = item.counter - 1, envelope.previous
+            room.counter, room.chain_hash = item.counter - 1, envelope.previous
             spaces.forget_encryption(item)
             self._state.save_outgoing(item)
         self._state.save(room)
@@ -269,7 +322,9 @@ class Outbox:
         """This device has another key in the room: its chain begins anew, and what waits gets new places."""
         if room.chain_key == key:
             return
-        room.chain_key, room.counter, room.chain = key, 0, bytes(len(room.chain))
+        room.chain_key, room.chain = key, self._state.random.randbytes(CHAIN_LENGTH)
+        room.counter, room.chain_hash = 0, bytes(HASH_LENGTH)
+        room.milestones = []
         room.acknowledged.clear()
         self._state.delete(spaces.SENT + room.channel.hex(), None)
         for item in self._rooms.get(room.channel, {}).values():

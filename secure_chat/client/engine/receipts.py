@@ -10,7 +10,7 @@ from dataclasses import replace
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import Receipt
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.integrity import Integrity, chain_name
+from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
@@ -76,22 +76,22 @@ class Receipts:
 
     def take(self, room: Room, account: bytes, receipt: Receipt) -> None:
         """Somebody's receipt."""
-        own = chain_name(room.chain_key)
         for progress in receipt.progress:
-            if progress.chain != own or account == self._state.own_account:
+            if progress.chain != room.chain or account == self._state.own_account:
                 continue
             before = room.acknowledged.get(account, Acknowledged(0, 0))
             room.acknowledged[account] = Acknowledged(
                 max(progress.delivered, before.delivered),
                 max(progress.read, before.read),
                 progress.missing if progress.delivered >= before.delivered else before.missing,
+                before.baseline,
             )
             self._state.save(room)
         self.review(room)
 
     def joined(self, room: Room, account: bytes) -> None:
         """Somebody new will never have what was sent before."""
-        room.acknowledged[account] = Acknowledged(room.counter, room.counter)
+        room.acknowledged[account] = Acknowledged(room.counter, room.counter, (), room.counter)
 
     def left(self, room: Room, account: bytes) -> None:
         """Nobody waits for somebody who has left."""
@@ -124,6 +124,14 @@ class Receipts:
                 self._history.change(replace(view, state=target))
             if read or view is None:
                 self._forget(room, counter)
+
+    def unconfirmed(self, room: Room) -> list[str]:
+        """Own lines that not everybody has said to have; they are no longer waited for."""
+        lines = self._lines(room)
+        waiting = [message_id for _, message_id in sorted(lines.items())]
+        for counter in list(lines):
+            self._forget(room, counter)
+        return waiting
 
     def start_chain(self, room: Room) -> None:
         """The own chain begins anew: earlier lines keep the state they have."""

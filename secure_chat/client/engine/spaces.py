@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from secure_chat.client.engine.content import Envelope
+from secure_chat.client.engine.content import Envelope, Milestone
 from secure_chat.errors import SecureChatError
 
 __all__ = [
@@ -202,6 +202,8 @@ class Acknowledged(Struct, array_like=True):
     delivered: int
     read: int
     missing: tuple[tuple[int, int], ...] = ()
+    baseline: int = 0
+    """What was written before it came in."""
 
 
 class Room(Struct):
@@ -233,10 +235,17 @@ class Room(Struct):
     invited_at: int = 0
     counter: int = 0
     """Own chain: counter of the last envelope made."""
-    chain: bytes = bytes(16)
+    chain_hash: bytes = bytes(16)
     """Own chain: hash of the last envelope made."""
+    chain: bytes = b""
+    """Own chain: its random name."""
     chain_key: bytes = b""
     """Own chain: the device key that it belongs to."""
+    milestones: list[Milestone] = []
+    """Own chain: where it stood before the latest epochs in which something was written."""
+    entered_generation: int = 0
+    entered_epoch: int = 0
+    """The first epoch that this device can read."""
     keys_at: int = 0
     """When this device's keys in the room were last fresh."""
     keys_due: int = 0
