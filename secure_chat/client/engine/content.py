@@ -1,8 +1,7 @@
 """What stands inside an end-to-end encrypted message: a typed, extensible body in an envelope.
 
-The envelope is MessagePack, an array: version, message id, chain, counter, hash of the chain's previous envelope, time
-of writing, kind, fallback text, body, room codes, milestones. An envelope of an unknown kind, or with fields beyond those
-known here, decodes all the same: its `fallback` is what an older client shows.
+The envelope is MessagePack, an array of the fields of `Envelope`. An envelope of an unknown kind, or with fields
+beyond those known here, decodes all the same: its `fallback` is what an older client shows.
 """
 
 import hashlib
