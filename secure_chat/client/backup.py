@@ -73,7 +73,7 @@ def write_backup(store: Store, path: Path, passphrase: str) -> Iterator[None]:
             for space in store.spaces():
                 if space in _KEPT or space.startswith(_KEPT_PREFIXES):
                     for key, value in store.scan(space):
-                        writer.add(_Row(space, key, _without_device_key(space, key, value)))
+                        writer.add(_Row(space, key, _without_secrets(space, key, value)))
             yield
             position = 0
             while lines := store.history(None, PAGE, after=position):
@@ -183,12 +183,17 @@ def _nonce(number: int, *, last: bool) -> bytes:
     return number.to_bytes(11, "big") + bytes([last])
 
 
-def _without_device_key(space: str, key: bytes, value: bytes) -> bytes:
-    if (space, key) != (spaces.PROFILE, b"profile"):
-        return value
-    profile = spaces.decode(spaces.Profile, value)
-    profile.device_seed = bytes(KEY_LENGTH)
-    return spaces.encode(profile)
+def _without_secrets(space: str, key: bytes, value: bytes) -> bytes:
+    """The row without device key, and without what refers to MLS groups, whose rows are not in the backup."""
+    if (space, key) == (spaces.PROFILE, b"profile"):
+        profile = spaces.decode(spaces.Profile, value)
+        profile.device_seed = bytes(KEY_LENGTH)
+        return spaces.encode(profile)
+    if space == spaces.ROOMS:
+        room = spaces.decode(spaces.Room, value)
+        room.group = room.next = room.next_at = 0
+        return spaces.encode(room)
+    return value
 
 
 def _settled(line: MessageView) -> MessageView:

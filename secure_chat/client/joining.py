@@ -75,12 +75,11 @@ def restore_profile(path: Path, words: str, name: str, lock: Lock, passphrase: s
 @contextmanager
 def _new(profile: Profile) -> Iterator[ProfileLock]:
     """The lock of a profile that does not exist yet; its directory goes if anything fails."""
-    owned = profile.acquire()
     if profile.exists:
-        owned.release()
         raise ProfileExists(
             f"profile {profile.name!r} has joined already: open it with secure-chat client, or choose another --profile"
         )
+    owned = profile.acquire()
     try:
         yield owned
     except BaseException:
