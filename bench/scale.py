@@ -76,7 +76,8 @@ def measure(generator: Path, folder: Path, accounts: int, rooms: int, entries: i
             generator, server, environment, "-m", "pairs", "-s", str(PAIRS), "-r", str(RATE), "-t", str(seconds)
         )
         logins = run(generator, server, environment, "-m", "handshake", "-l", "-c", "16", "-t", str(seconds / 2))
-        catch_up = [run(generator, server, environment, "-m", "catchup", "-s", "1") for _ in range(3 if entries else 0)]
+        environment["LG_IDENTITIES"] = str(folder / "readers")
+        catch_up = [run(generator, server, environment, "-m", "catchup", "-s", "10") for _ in range(3)]
         return {
             "accounts": accounts,
             "rooms": rooms,
@@ -103,10 +104,8 @@ def fill(home: Home, folder: Path, accounts: int, rooms: int, entries: int) -> N
         population.people(min(10_000, accounts - len(population.identities)))
         progress(f"{len(population.identities)} accounts")
     people = population.identities
-    groups = [
-        [people[(start * MEMBERS + offset) % len(people)] for offset in range(MEMBERS)]
-        for start in range(rooms - PAIRS)
-    ]
+    starts = [number * MEMBERS for number in range(rooms - PAIRS)]
+    groups = [[people[(start + offset) % len(people)] for offset in range(MEMBERS)] for start in starts]
     each = entries // len(groups)
     for number, channel in enumerate(population.rooms(groups)):
         population.entries(channel, groups[number][0], each)

@@ -131,8 +131,8 @@ def listen_addresses(configuration: Configuration) -> list[tuple[str, int]]:
     found: list[tuple[str, int]] = []
     for text in configuration.listen:
         host, separator, port = text.rpartition(":")
-        if not separator or (host.count(":") and not host.startswith("[")):
-            host, port = text, str(DEFAULT_PORT)
+        if not separator or text.endswith("]") or (":" in host and not host.startswith("[")):
+            host, port = text, str(DEFAULT_PORT)  # no port, or the colons are those of an IPv6 address
         if not port.isascii() or not port.isdigit() or int(port) > 65535:
             raise ConfigurationError(f"listen: {text}: host:port is meant, such as 0.0.0.0:{DEFAULT_PORT}")
         found.append((host.removeprefix("[").removesuffix("]"), int(port)))

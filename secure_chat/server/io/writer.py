@@ -155,7 +155,10 @@ class WriterThread:
                 inputs.append(Tick())
             if inputs:
                 self._transact(engine, batches, inputs, questions)
-        engine.close()
+        try:
+            engine.close()
+        except Exception:
+            logger.exception("what could be written late was not written; nothing acknowledged is lost")
         stop.done()
 
     def _transact(self, engine: Engine, batches: list[Batch], inputs: list[Input], questions: list[_Question]) -> None:
