@@ -7,6 +7,7 @@ sequence numbers later and clients, told at login, rejoin instead of skipping an
 
 import io
 import os
+import secrets
 import shutil
 import tarfile
 import tempfile
@@ -24,6 +25,8 @@ __all__ = ["INCARNATION_JUMP", "back_up", "restore"]
 
 INCARNATION_JUMP = 2**32
 """No channel ever has that many entries between a backup and its restoration."""
+_MOST_JUMPS = 2**16
+"""Sequence numbers stay below 2⁵³, which every language's numbers hold."""
 
 _MAX_FILE = 1024 * 1024
 """Keys and certificates are a few kilobytes."""
@@ -57,15 +60,16 @@ def back_up(home: Home, target: Path) -> int:
         unfinished.unlink(missing_ok=True)
 
 
-def restore(home: Home, source: Path) -> None:
+def restore(home: Home, source: Path, *, jumps: int | None = None) -> None:
     """Replaces the data directory's content by a backup's, as a new incarnation; the relay must be stopped.
 
-    Nothing is touched before the backup has proved complete and undamaged.
+    Nothing is touched before the backup has proved complete and undamaged. `jumps` is how many times 2³² sequence
+    numbers are left out, a random number by default: a backup restored twice must not hand out the same ones twice.
     """
     with tempfile.TemporaryDirectory(dir=home.root, prefix="restore-") as folder:
         unpacked = Home(Path(folder))
         _unpack(source, unpacked)
-        _start_incarnation(unpacked.database)
+        _start_incarnation(unpacked.database, jumps or 1 + secrets.randbelow(_MOST_JUMPS))
         for suffix in ("-wal", "-shm"):
             home.database.with_name(home.database.name + suffix).unlink(missing_ok=True)
         for name, path in unpacked.small_files().items():
@@ -108,7 +112,7 @@ def _unpack(source: Path, home: Home) -> None:
         raise AdministrationError(f"{source} is no backup of a relay: it has no database")
 
 
-def _start_incarnation(database: Path) -> None:
+def _start_incarnation(database: Path, jumps: int) -> None:
     try:
         with translated_errors():
             connection = open_connection(database)
@@ -123,7 +127,7 @@ def _start_incarnation(database: Path) -> None:
                     connection.execute(
                         "UPDATE channels SET base = ? + max(floor, base, coalesce("
                         "(SELECT max(seq) FROM entries WHERE entries.channel = channels.number), 0))",
-                        (INCARNATION_JUMP,),
+                        (INCARNATION_JUMP * jumps,),
                     )
             finally:
                 connection.close()

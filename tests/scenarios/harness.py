@@ -514,7 +514,7 @@ class World:
         """The disk broke, and the operator restores the last backup: a new incarnation."""
         if self._backup is not None and self.relay_up:
             self.crash_relay(2_000)
-            restore(self.home, self._backup)
+            restore(self.home, self._backup, jumps=1 + self.random.randrange(1 << 16))
             self.key_uses.forget()
 
     def admin(self, command: AdminCommand) -> AdminResult:

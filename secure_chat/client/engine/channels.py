@@ -74,7 +74,7 @@ class Channels:
         for summary in answer.channels:
             self._list(summary)
         for summary in (answer.inbox, *answer.channels):
-            self._check_last(summary)
+            self._check_last(summary, told=renewed)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
             if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
@@ -145,11 +145,13 @@ class Channels:
             state.save(room)
         state.poke(room)
 
-    def _check_last(self, summary: ChannelSummary) -> None:
+    def _check_last(self, summary: ChannelSummary, *, told: bool) -> None:
         """A relay that was set back without saying so will use numbers again that this client has seen."""
         if summary.last >= self._state.position(summary.channel):
             return
         self._state.set_back(summary.channel, summary.last)
+        if told:
+            return
         room = self._state.rooms.get(summary.channel)
         text = "The relay was set back to an earlier state without saying so: what it lost since then is missing there."
         if room is None or room.phase == Phase.LEFT:

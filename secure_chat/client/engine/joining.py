@@ -231,8 +231,7 @@ class Joining:
             else:
                 room.attempts += refused
                 state.save(room)
-                pause = min(FIRST_PAUSE * 2 ** min(room.attempts, 8), LONGEST_PAUSE)
-                state.set_timer("ladder", room.channel, state.now + (error.retry_after or pause))
+                state.set_timer("ladder", room.channel, state.now + (error.retry_after or FIRST_PAUSE))
         except CommandFailed:
             pass  # offline: the next connection goes on
         except SecureChatError:

@@ -92,7 +92,7 @@ class RoomLog:
             return
         own = self._commits.is_own(room, entry.store, entry.counter)
         if own and held:
-            self._take_all(room)
+            self._take_all(room, everything=True)  # the own entry leads to another group: nothing better will come
         if not own and self._must_hold(room, entry):
             self._hold(room, entry)
             return
@@ -136,13 +136,13 @@ class RoomLog:
         if room.next and room.next_at:
             self._take_all(room)
 
-    def _take_all(self, room: Room) -> None:
+    def _take_all(self, room: Room, *, everything: bool = False) -> None:
         held = self._held.pop(room.channel, deque())
         self._held_bytes.pop(room.channel, None)
         while held:
             entry = held.popleft()
             self._take(room, entry)
-            if held and self._must_hold(room, held[0]):
+            if held and not everything and self._must_hold(room, held[0]):
                 self._held[room.channel] = held
                 self._held_bytes[room.channel] = sum(len(one.payload) for one in held)
                 return

@@ -74,6 +74,9 @@ class Outbox:
         """Whether an application message may be encrypted now (`Commits.clear_to_send`)."""
         self._accepted = accepted
         self._on_their_way: dict[bytes, dict[int, Outgoing]] = {}
+        self._resumed: set[bytes] = set()
+        """Rooms in which nothing of an earlier connection is unresolved, or the first of it was accepted: what was
+        sent again one by one could otherwise be overtaken, where the relay has forgotten the older append ids."""
         self._rooms: dict[bytes, dict[int, Outgoing]] = {}
         for item in state.outbox.values():
             self._rooms.setdefault(item.room, {})[item.order] = item
@@ -182,6 +185,7 @@ class Outbox:
     def disconnected(self) -> None:
         """What was on its way has an unknown outcome: it is sent again as it was."""
         self._on_their_way.clear()
+        self._resumed.clear()
 
     def advance(self, room: Room) -> None:
         """Sends what may go out now."""
@@ -191,16 +195,17 @@ class Outbox:
             return
         way = self._on_their_way.setdefault(room.channel, {})
         for item in list(waiting.values()):
-            if len(way) >= WINDOW:
-                return
             if item.failed or item.order in way:
                 continue
-            if item.append:
-                self._send(way, item)
-                continue
-            if any(other.head != room.head for other in way.values()) or not self._may_encrypt(room):
+            if len(way) >= WINDOW or (way and room.channel not in self._resumed):
                 return
-            self._encrypt(room, item)
+            if not item.append:
+                if not self._may_encrypt(room) or any(other.head != room.head for other in way.values()):
+                    return
+                self._encrypt(room, item)
+                self._resumed.add(room.channel)
+            elif any(other.head != item.head for other in way.values()):
+                return
             self._send(way, item)
 
     def _may_encrypt(self, room: Room) -> bool:
@@ -276,6 +281,7 @@ class Outbox:
     def stored(self, item: Outgoing, time: int) -> None:
         """The relay has it on disk."""
         room = self._state.rooms[item.room]
+        self._resumed.add(item.room)
         self._remove(item)
         self._show(item, DeliveryState.SENT, "", time)
         self._accepted(room, item)
