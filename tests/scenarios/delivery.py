@@ -75,6 +75,7 @@ class Client:
     def restart(self) -> None:
         """Die and start again from the rows."""
         self._group = Group.load(self.save(), AcceptAll())
+        assert self._group.changes() == []
 
 
 @dataclass(frozen=True)
