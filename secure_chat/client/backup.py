@@ -24,8 +24,15 @@ from secure_chat.client.engine.effects import PutMessage, PutRow, Write
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.errors import BackupError
 from secure_chat.client.profile import SHELL_SPACE
-from secure_chat.client.store import KEY_LENGTH, Store
-from secure_chat.client.vault import ARGON2_ITERATIONS, ARGON2_LANES, ARGON2_MEMORY_KIB, SALT_LENGTH, derive_key
+from secure_chat.client.store import Store
+from secure_chat.client.vault import (
+    ARGON2_ITERATIONS,
+    ARGON2_LANES,
+    ARGON2_MEMORY_KIB,
+    KEY_LENGTH,
+    SALT_LENGTH,
+    derive_key,
+)
 from secure_chat.client.views import DeliveryState, MessageView
 
 __all__ = ["restore_backup", "write_backup"]

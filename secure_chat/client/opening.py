@@ -1,18 +1,22 @@
-"""Opening a profile: become its owner, or a hand on the one that is."""
+"""Opening a profile: become its owner, or a hand on the one that is.
+
+Only owners load engine, store and TLS, which is most of what starting takes.
+"""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from secure_chat.client.backend import Backend, Listener
 from secure_chat.client.errors import ProfileBusy, ProfileError
-from secure_chat.client.local import LocalService
 from secure_chat.client.profile import Profile, ProfileLock
-from secure_chat.client.runner import Runner
-from secure_chat.client.store import Store
 from secure_chat.client.vault import Lock
 from secure_chat.transport.errors import ListenError, NobodyListens
+
+if TYPE_CHECKING:
+    from secure_chat.client.local import LocalService
+    from secure_chat.client.store import Store
 
 __all__ = ["Opened", "Passphrase", "open_profile", "own"]
 
@@ -29,7 +33,7 @@ class Opened:
     """A backend and, for the owner, the socket by which others reach it."""
 
     backend: Backend
-    service: LocalService | None
+    service: "LocalService | None"
 
     @property
     def is_owner(self) -> bool:
@@ -62,8 +66,11 @@ def open_profile(name: str, passphrase: Passphrase = None) -> Opened:
             return own(profile, lock, _open_store(profile, lock, passphrase))
 
 
-def own(profile: Profile, lock: ProfileLock, store: Store, *listeners: Listener) -> Opened:
+def own(profile: Profile, lock: ProfileLock, store: "Store", *listeners: Listener) -> Opened:
     """Runs the profile in this process; closes the store and gives the lock back if that fails."""
+    from secure_chat.client.local import LocalService
+    from secure_chat.client.runner import Runner
+
     try:
         runner = Runner(profile, lock, store, *listeners)
     except BaseException:
@@ -77,7 +84,9 @@ def own(profile: Profile, lock: ProfileLock, store: Store, *listeners: Listener)
         raise ProfileError(f"other commands could not reach this one: {error}") from None
 
 
-def _open_store(profile: Profile, lock: ProfileLock, passphrase: Passphrase) -> Store:
+def _open_store(profile: Profile, lock: ProfileLock, passphrase: Passphrase) -> "Store":
+    from secure_chat.client.store import Store
+
     try:
         if callable(passphrase):
             passphrase = passphrase() if profile.vault.lock is Lock.PASSPHRASE else None

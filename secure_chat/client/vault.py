@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Annotated, Protocol, cast
 
 import msgspec
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from msgspec import Meta
 
 from secure_chat.client.errors import PassphraseNeeded, VaultError, WrongPassphraseError
 from secure_chat.client.files import remove_file, write_private
-from secure_chat.client.store import KEY_LENGTH
 
-__all__ = ["Lock", "Vault", "derive_key"]
+__all__ = ["KEY_LENGTH", "Lock", "Vault", "derive_key"]
+
+KEY_LENGTH = 32
+"""Bytes of the store's raw ChaCha20-Poly1305 key, and of what wraps it."""
 
 ARGON2_MEMORY_KIB = 64 * 1024
 ARGON2_ITERATIONS = 3
@@ -89,6 +89,9 @@ class Vault:
 
     def unlock(self, passphrase: str | None = None) -> bytes:
         """The store's key; raises PassphraseNeeded or WrongPassphraseError."""
+        from cryptography.exceptions import InvalidTag  # owners of a profile unlock, other processes don't
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
         header = self._read()
         try:
             return ChaCha20Poly1305(self._wrapping_key(header, passphrase)).decrypt(
@@ -132,6 +135,8 @@ class Vault:
             raise VaultError(f"{self._header_path} is damaged: restore the profile from a backup") from None
 
     def _wrap(self, key: bytes, lock: Lock, passphrase: str | None) -> None:
+        from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
         header = _Header(
             version=1,
             lock=lock,

@@ -1,5 +1,5 @@
 """The client's encrypted store: `Store` and, by idea, its schema, history and search."""
 
-from secure_chat.client.store.store import KEY_LENGTH, Store
+from secure_chat.client.store.store import Store
 
-__all__ = ["KEY_LENGTH", "Store"]
+__all__ = ["Store"]

@@ -18,12 +18,10 @@ from secure_chat.client.engine.effects import DeleteRow, PutMessage, PutRow, Wri
 from secure_chat.client.errors import StoreDamagedError, StoreError, WrongKeyError
 from secure_chat.client.store import history, schema
 from secure_chat.client.store.search import search
+from secure_chat.client.vault import KEY_LENGTH
 from secure_chat.client.views import Hit, MessageView, RoomId
 
-__all__ = ["KEY_LENGTH", "Store"]
-
-KEY_LENGTH = 32
-"""Bytes of the raw ChaCha20-Poly1305 key."""
+__all__ = ["Store"]
 
 _CACHE_KIB = 8 * 1024
 """Page cache: holds the inner pages of the index over a million messages."""

@@ -3,11 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from secure_chat.mls.codec import OPAQUE, UINT16, Codec, Reader, Struct, Variant, Vector
 from secure_chat.mls.errors import ValidationError
 from secure_chat.mls.registry import CredentialType
@@ -90,6 +85,12 @@ def check_certificate_key(credential: Credential, signature_key: bytes) -> None:
 
 def _public_key(certificate: bytes) -> bytes:
     """The end-entity key in the form of §5.1.1."""
+    # Loaded here: it takes a fifth of a client's start, and no client of this application has such a credential.
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
