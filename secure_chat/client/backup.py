@@ -11,13 +11,13 @@ and no device key: what is restored from it is a new device of the same account,
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.effects import PutMessage, PutRow, Write

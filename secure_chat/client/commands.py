@@ -4,8 +4,9 @@ A front end submits a command and gets one `events.Done` or `events.Failed` with
 `#name` or a handle (the direct conversation with that person). Queries are answered from the store at once.
 """
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from secure_chat.client.queries import QUERIES, Query
 from secure_chat.client.views import MessageId
@@ -55,8 +56,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(Struct, frozen=True):
     """Queue a message, durably; done (with its id) as soon as it is on disk here."""
 
     room: str
@@ -64,23 +64,20 @@ class Send:
     reply_to: MessageId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """Replace the text of one's own message."""
 
     message: MessageId
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Struct, frozen=True):
     """Delete one's own message for everybody (an admin: anybody's)."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class React:
+class React(Struct, frozen=True):
     """Put an emoji under a message, or take it back."""
 
     message: MessageId
@@ -88,44 +85,38 @@ class React:
     remove: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RetryMessage:
+class RetryMessage(Struct, frozen=True):
     """Queue a failed message again."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class CancelMessage:
+class CancelMessage(Struct, frozen=True):
     """Drop a message that has not been sent."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class MarkRead:
+class MarkRead(Struct, frozen=True):
     """Everything up to this message (None: all) has been seen here."""
 
     room: str
     message: MessageId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Typing:
+class Typing(Struct, frozen=True):
     """The user is typing; sent at most every few seconds, never stored."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class JoinRoom:
+class JoinRoom(Struct, frozen=True):
     """Enter an open room, making it if there is none of this name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRoom:
+class CreateRoom(Struct, frozen=True):
     """Make a closed room."""
 
     name: str
@@ -134,121 +125,105 @@ class CreateRoom:
     members_may_invite: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StartDirect:
+class StartDirect(Struct, frozen=True):
     """Open the direct conversation with a person; done with its room id."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class InvitePeople:
+class InvitePeople(Struct, frozen=True):
     """Invite people into a closed room."""
 
     room: str
     handles: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptInvitation:
+class AcceptInvitation(Struct, frozen=True):
     """Enter a closed room that one was invited to."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeclineInvitation:
+class DeclineInvitation(Struct, frozen=True):
     """Refuse an invitation; the room is told."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeaveRoom:
+class LeaveRoom(Struct, frozen=True):
     """Leave a room; its history stays here."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class Kick:
+class Kick(Struct, frozen=True):
     """Remove a person from a room; needs an admin."""
 
     room: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ban:
+class Ban(Struct, frozen=True):
     """Remove a person from an open room and keep them out; needs an admin."""
 
     room: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unban:
+class Unban(Struct, frozen=True):
     """Let a banned person in again; needs an admin."""
 
     room: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Promote:
+class Promote(Struct, frozen=True):
     """Make a member an admin; needs an admin."""
 
     room: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Demote:
+class Demote(Struct, frozen=True):
     """Take a member's admin right; needs an admin, never the last one."""
 
     room: str
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class RenameRoom:
+class RenameRoom(Struct, frozen=True):
     """Give a closed room another name; needs an admin."""
 
     room: str
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class SetInvitePolicy:
+class SetInvitePolicy(Struct, frozen=True):
     """Whether members who are no admins may invite; needs an admin."""
 
     room: str
     members_may_invite: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Mute:
+class Mute(Struct, frozen=True):
     """No notifications and no mention marks from this room."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unmute:
+class Unmute(Struct, frozen=True):
     """Notifications again."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshKeys:
+class RefreshKeys(Struct, frozen=True):
     """Fresh keys for this device in the room now (an MLS update)."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class RestartRoom:
+class RestartRoom(Struct, frozen=True):
     """Re-found the room: a new MLS group in the same conversation; needs an admin, either side of a direct one."""
 
     room: str
@@ -256,44 +231,38 @@ class RestartRoom:
     suite: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MarkVerified:
+class MarkVerified(Struct, frozen=True):
     """The safety numbers were the same. `number` (or a scanned QR text), if given, must match."""
 
     handle: str
     number: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unverify:
+class Unverify(Struct, frozen=True):
     """Take a verification back."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptKey:
+class AcceptKey(Struct, frozen=True):
     """Go on with a person whose account key has changed; the new key is then pinned, unverified."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Show nothing further from this person, and refuse their invitations."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unblock:
+class Unblock(Struct, frozen=True):
     """Show this person's messages again."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class CreateInviteLink:
+class CreateInviteLink(Struct, frozen=True):
     """A link with which others can join the relay; done with the link."""
 
     uses: int = 1
@@ -301,41 +270,35 @@ class CreateInviteLink:
     """Milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class SetReadReceipts:
+class SetReadReceipts(Struct, frozen=True):
     """Whether others learn what one has read."""
 
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SetVisible:
+class SetVisible(Struct, frozen=True):
     """Whether others learn that one is online; takes effect with the next connection."""
 
     visible: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SetAddress:
+class SetAddress(Struct, frozen=True):
     """The relay has moved to another host:port; its certificate authority stays pinned."""
 
     address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reconnect:
+class Reconnect(Struct, frozen=True):
     """Try to connect now instead of waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeDevice:
+class RevokeDevice(Struct, frozen=True):
     """Shut another device of this account out of everything."""
 
     device: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteAccount:
+class DeleteAccount(Struct, frozen=True):
     """Leave every room and delete the account at the relay; the local history stays until the profile is deleted."""
 
     confirm: str

@@ -1,12 +1,11 @@
 """Commands, results and events as JSON: what `--json`, `rpc` and the owner's local socket speak (docs/json.md).
 
-Names are those of the contract: a command is a method (`Send` is ``send``) whose parameters are the dataclass's
+Names are those of the contract: a command is a method (`Send` is ``send``) whose parameters are its
 fields; an event is an object with ``v`` (the version of this encoding), ``event`` and the event's fields. `Done` and
 `Failed` are the answer to a call, its result or error. Fields may be added within a version; a reader ignores those
 it doesn't know.
 """
 
-import dataclasses
 import re
 from typing import Any, TypeAlias, cast
 
@@ -104,7 +103,7 @@ def decode_command(method: str, params: object) -> Command:
         raise CommandFailed(FailureCode.NOT_FOUND, f"there is no method {method[:40]!r}")
     if not isinstance(params, dict):
         raise CommandFailed(FailureCode.INVALID, f"{method}: parameters go by name, as an object")
-    known = {field.name for field in dataclasses.fields(kind)}
+    known = set(kind.__struct_fields__)
     unknown = sorted(str(name)[:40] for name in params if name not in known)
     if unknown:
         raise CommandFailed(FailureCode.INVALID, f"{method}: no parameter {unknown[0]!r}; it has {_listing(known)}")
@@ -138,7 +137,7 @@ def decode_event(value: JsonObject) -> Event | None:
 
 
 def _fields(value: Command | Event) -> JsonObject:
-    return {field.name: msgspec.to_builtins(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return cast(JsonObject, msgspec.to_builtins(value))
 
 
 def _listing(names: set[str]) -> str:

@@ -3,9 +3,10 @@
 Events arrive in the order in which things became durable. They carry views, not keys.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from secure_chat.client.views import (
     AccountId,
@@ -89,16 +90,14 @@ class FailureCode(StrEnum):
     INTERNAL = "internal"
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """The command with this reference succeeded."""
 
     ref: int
     result: Result = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """The command with this reference failed; nothing of it was done."""
 
     ref: int
@@ -106,8 +105,7 @@ class Failed:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionChanged:
+class ConnectionChanged(Struct, frozen=True):
     """The connection to the relay."""
 
     state: ConnectionState
@@ -117,15 +115,13 @@ class ConnectionChanged:
     """When the next attempt starts; 0: only a person can help."""
 
 
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
+class CaughtUp(Struct, frozen=True):
     """Everything that waited at the relay has been read and stored."""
 
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
-class MessageAdded:
+class MessageAdded(Struct, frozen=True):
     """A new line in a conversation, one's own or another's."""
 
     message: MessageView
@@ -135,22 +131,19 @@ class MessageAdded:
     """False while catching up."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageChanged:
+class MessageChanged(Struct, frozen=True):
     """State, text, reactions or deletion of a line changed."""
 
     message: MessageView
 
 
-@dataclass(frozen=True, slots=True)
-class RoomChanged:
+class RoomChanged(Struct, frozen=True):
     """A room is new or anything in its view changed."""
 
     room: RoomView
 
 
-@dataclass(frozen=True, slots=True)
-class RoomRemoved:
+class RoomRemoved(Struct, frozen=True):
     """One has left, or was removed; the history stays."""
 
     room: RoomId
@@ -160,22 +153,19 @@ class RoomRemoved:
     """Handle of who removed this account."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invited:
+class Invited(Struct, frozen=True):
     """An invitation to a closed room waits for a decision."""
 
     invitation: InvitationView
 
 
-@dataclass(frozen=True, slots=True)
-class PersonChanged:
+class PersonChanged(Struct, frozen=True):
     """Trust, devices or block of a person changed."""
 
     person: PersonView
 
 
-@dataclass(frozen=True, slots=True)
-class PresenceChanged:
+class PresenceChanged(Struct, frozen=True):
     """Somebody is online or offline now."""
 
     handle: str
@@ -183,16 +173,14 @@ class PresenceChanged:
     online: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TypingSeen:
+class TypingSeen(Struct, frozen=True):
     """Somebody is typing; forget it after six seconds."""
 
     room: RoomId
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class NewDevice:
+class NewDevice(Struct, frozen=True):
     """A person has another device: certified by the account key, so only a note."""
 
     handle: str
@@ -201,8 +189,7 @@ class NewDevice:
     rooms: tuple[RoomId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChanged:
+class KeyChanged(Struct, frozen=True):
     """A handle came with another account key: sending is blocked until `AcceptKey` or a verification."""
 
     handle: str
@@ -253,8 +240,7 @@ class SecurityKind(StrEnum):
     """An entry that is no message of its room: malformed, or of another group."""
 
 
-@dataclass(frozen=True, slots=True)
-class SecurityNotice:
+class SecurityNotice(Struct, frozen=True):
     """Something was noticed; it also stands as a line in the room's history where it has one."""
 
     kind: SecurityKind
@@ -267,8 +253,7 @@ class SecurityNotice:
     """The history line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Long work: catching up, joining a large room, exporting."""
 
     task: str
@@ -277,8 +262,7 @@ class Progress:
     """0: unknown."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShuttingDown:
+class ShuttingDown(Struct, frozen=True):
     """The process that owns the profile is ending."""
 
     reason: str

@@ -1,7 +1,8 @@
 """What a user may ask to be shown: answered from the store at once, two of them by the relay."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from secure_chat.client.views import MessageId
 
@@ -24,45 +25,37 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class GetStatus:
+class GetStatus(Struct, frozen=True):
     """A `StatusView`."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetRooms:
+class GetRooms(Struct, frozen=True):
     """All `RoomView`s, most recently active first."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetMembers:
+class GetMembers(Struct, frozen=True):
     """The `MemberView`s of a room."""
 
     room: str
 
 
-@dataclass(frozen=True, slots=True)
-class GetPeople:
+class GetPeople(Struct, frozen=True):
     """All `PersonView`s."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetInvitations:
+class GetInvitations(Struct, frozen=True):
     """Undecided `InvitationView`s."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetOpenRooms:
+class GetOpenRooms(Struct, frozen=True):
     """`OpenRoomView`s; asks the relay."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetDevices:
+class GetDevices(Struct, frozen=True):
     """This account's `DeviceView`s; asks the relay."""
 
 
-@dataclass(frozen=True, slots=True)
-class GetHistory:
+class GetHistory(Struct, frozen=True):
     """Up to `limit` `MessageView`s, oldest first: the newest ones, or those before or after a position."""
 
     room: str
@@ -71,15 +64,13 @@ class GetHistory:
     after: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GetMessage:
+class GetMessage(Struct, frozen=True):
     """One `MessageView`."""
 
     message: MessageId
 
 
-@dataclass(frozen=True, slots=True)
-class Search:
+class Search(Struct, frozen=True):
     """Full-text search, newest first: `Hit`s. Words are joined by AND; a word's beginning is enough."""
 
     text: str
@@ -87,23 +78,20 @@ class Search:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class GetSafetyNumber:
+class GetSafetyNumber(Struct, frozen=True):
     """A `SafetyNumberView`."""
 
     handle: str
 
 
-@dataclass(frozen=True, slots=True)
-class GetRoomCode:
+class GetRoomCode(Struct, frozen=True):
     """A `RoomCodeView`, of the current or a recent epoch."""
 
     room: str
     epoch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GetRecoveryCode:
+class GetRecoveryCode(Struct, frozen=True):
     """The account's recovery code."""
 
 

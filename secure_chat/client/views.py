@@ -5,9 +5,10 @@ milliseconds since the POSIX epoch. Text is as its author sent it: a front end m
 `ui.presenter.clean` before a terminal sees it.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct
 
 __all__ = [
     "AccountId",
@@ -102,16 +103,14 @@ class ConnectionState(StrEnum):
     ONLINE = "online"
 
 
-@dataclass(frozen=True, slots=True)
-class Reaction:
+class Reaction(Struct, frozen=True):
     """One emoji under a message."""
 
     emoji: str
     handles: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MessageView:
+class MessageView(Struct, frozen=True):
     """One line of a conversation."""
 
     id: MessageId
@@ -134,8 +133,7 @@ class MessageView:
     reactions: tuple[Reaction, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoomView:
+class RoomView(Struct, frozen=True):
     """A conversation in the list of rooms."""
 
     id: RoomId
@@ -165,8 +163,7 @@ class RoomView:
     """Of the newest message, 0 if none."""
 
 
-@dataclass(frozen=True, slots=True)
-class MemberView:
+class MemberView(Struct, frozen=True):
     """A person in a room."""
 
     handle: str
@@ -179,8 +176,7 @@ class MemberView:
     """Added, but has not accepted yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceView:
+class DeviceView(Struct, frozen=True):
     """A device of an account."""
 
     id: str
@@ -191,8 +187,7 @@ class DeviceView:
     """This very device."""
 
 
-@dataclass(frozen=True, slots=True)
-class PersonView:
+class PersonView(Struct, frozen=True):
     """Somebody this client has met."""
 
     handle: str
@@ -205,8 +200,7 @@ class PersonView:
     """Names of the rooms shared."""
 
 
-@dataclass(frozen=True, slots=True)
-class InvitationView:
+class InvitationView(Struct, frozen=True):
     """A closed room that one was invited to and has not decided on."""
 
     room: RoomId
@@ -217,8 +211,7 @@ class InvitationView:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRoomView:
+class OpenRoomView(Struct, frozen=True):
     """An open room of the relay."""
 
     name: str
@@ -226,8 +219,7 @@ class OpenRoomView:
     joined: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SafetyNumberView:
+class SafetyNumberView(Struct, frozen=True):
     """What two people compare."""
 
     handle: str
@@ -239,8 +231,7 @@ class SafetyNumberView:
     """What the QR code says; scanning compares it."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoomCodeView:
+class RoomCodeView(Struct, frozen=True):
     """A room's code at one epoch; all members who see the same code are in the same room."""
 
     room: RoomId
@@ -248,8 +239,7 @@ class RoomCodeView:
     code: str
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True):
     """A search result."""
 
     message: MessageView
@@ -258,8 +248,7 @@ class Hit:
     """Part of the text with the hits between U+0002 and U+0003."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatusView:
+class StatusView(Struct, frozen=True):
     """Where this client stands."""
 
     handle: str

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from secure_chat.client.api import Client
 from secure_chat.client.encoding import EVENT_NAMES, METHODS, VERSION, decode_event
@@ -77,11 +78,9 @@ LATER = ("set_address", "reconnect", "leave_room")
 
 def test_every_command_of_the_engine_is_a_method(client: Client, peer: Peer) -> None:
     """Each is understood and reaches the engine: done, or refused for a reason of its own."""
-    from dataclasses import MISSING, fields
-
     address = client.status().address
     for name in sorted(METHODS, key=lambda name: (name in LATER, name)):
-        needed = [field.name for field in fields(METHODS[name]) if field.default is MISSING]
+        needed = [field.name for field in fields(METHODS[name]) if field.required]
         answer = peer.call(name, **{parameter: PARAMETERS[parameter] for parameter in needed})
         assert "result" in answer or answer["error"]["code"] == COMMAND_FAILED, (name, answer)
         if "error" in answer:

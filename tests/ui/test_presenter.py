@@ -1,11 +1,11 @@
 """The wording that all skins share."""
 
 import unicodedata
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from secure_chat.client.events import (
     EVENTS,

@@ -4,7 +4,8 @@ A method returns its result, or a task where the relay has a say. CommandFailed 
 """
 
 from collections.abc import Generator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from secure_chat.client.commands import (
     AcceptInvitation,

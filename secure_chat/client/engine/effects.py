@@ -7,8 +7,9 @@ away and loaded anew: nothing was sent that is not on disk.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from secure_chat.client.commands import Command
 from secure_chat.client.events import Event
@@ -32,16 +33,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """A command of a front end; answered by one `Done` or `Failed` with the same reference."""
 
     ref: int
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True):
     """TLS to the pinned relay is up; the engine says hello."""
 
     certificate_hash: bytes
@@ -50,15 +49,13 @@ class Connected:
     """Version, group and cipher, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(Struct, frozen=True):
     """One message of the relay."""
 
     message: ServerMessage
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(Struct, frozen=True):
     """The connection is gone or could not be made."""
 
     reason: str
@@ -66,16 +63,14 @@ class Disconnected:
     """Only a person can help, as with a wrong certificate: no further attempts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(Struct, frozen=True):
     """Time has passed; the shell calls no later than `Effects.wake_at`."""
 
 
 Input: TypeAlias = Ask | Connected | Received | Disconnected | Tick
 
 
-@dataclass(frozen=True, slots=True)
-class PutRow:
+class PutRow(Struct, frozen=True):
     """Sets a row of the key-value table."""
 
     space: str
@@ -83,16 +78,14 @@ class PutRow:
     value: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRow:
+class DeleteRow(Struct, frozen=True):
     """Deletes a row of the key-value table; `key` None: the whole space."""
 
     space: str
     key: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class PutMessage:
+class PutMessage(Struct, frozen=True):
     """Inserts a line of history or replaces the one with the same id; keeps the full-text index in step.
 
     A view with `position` 0 gets the next position.
@@ -120,21 +113,19 @@ class StoreReader(Protocol):
         """The position that the next new line will get."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnect:
+class Disconnect(Struct, frozen=True):
     """Close the connection; connect again not before `retry_at` (0: not by itself)."""
 
     retry_at: int
 
 
-@dataclass(slots=True)
-class Effects:
+class Effects(Struct):
     """What one input led to."""
 
-    writes: list[Write] = field(default_factory=list)
-    frames: list[bytes] = field(default_factory=list)
+    writes: list[Write] = []
+    frames: list[bytes] = []
     """To be sent in this order on the current connection, after the commit."""
-    events: list[Event] = field(default_factory=list)
+    events: list[Event] = []
     disconnect: Disconnect | None = None
     wake_at: int = 0
     """The latest time for the next `Tick`; 0: none needed."""

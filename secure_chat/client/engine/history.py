@@ -1,7 +1,8 @@
 """The lines of conversations: messages, notices, gaps and security lines, and what is unread."""
 
 import re
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.spaces import Phase, Room

@@ -1,6 +1,6 @@
 """Decrypted application messages: into their chain, then into the history."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from secure_chat.client.engine.content import (
     Accepted,

@@ -7,9 +7,9 @@ still unanswered.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import (

@@ -5,7 +5,7 @@ every few seconds, in rooms of few people. A line of one's own becomes "delivere
 "read" when every other person has chosen to tell.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import Receipt

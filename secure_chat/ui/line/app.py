@@ -5,8 +5,8 @@ import contextvars
 import os
 import sys
 from collections import deque
-from dataclasses import replace
 
+from msgspec.structs import replace
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.formatted_text import AnyFormattedText

@@ -1,8 +1,7 @@
 """What the line mode remembers."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.ui.arguments import InputError

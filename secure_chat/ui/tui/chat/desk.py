@@ -1,7 +1,9 @@
 """Between client and widgets: asks, and turns events into what has to be drawn anew. Knows no widget."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from secure_chat.client.api import Client
 from secure_chat.client.commands import Command
