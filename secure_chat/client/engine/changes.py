@@ -13,6 +13,7 @@ from secure_chat.client.engine.evidence import NO_EVIDENCE, Evidence, LeaveNote,
 from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.engine.policy import Change, ChangeRefused, Roles, acts_as_admin, check_change
 from secure_chat.client.engine.tasks import Promise
+from secure_chat.client.views import RoomKind
 from secure_chat.identity.certificate import Revocation
 from secure_chat.identity.credential import Identity
 from secure_chat.mls.messages.key_package import KeyPackage
@@ -115,6 +116,12 @@ class Draft:
         removes = {o.leaf_index for o in self.members if o.account in gone}
         adds = list(self.adds)
         for newcomer in wish.add:
+            if (
+                wish.request
+                and self.before.kind == RoomKind.ROOM
+                and newcomer.identity.account_key not in self._staying
+            ):
+                raise ChangeRefused("a closed room needs an invitation: only its members' devices come back by asking")
             same = [o for o in self.members if o.device == newcomer.identity.device_id]
             same = [o for o in same if o.account == newcomer.identity.account_key]
             if any(o.identity.serial >= newcomer.identity.serial for o in same if o.leaf_index not in self.removes):
@@ -160,6 +167,11 @@ class Draft:
             evidence=self.evidence,
         )
         check_change(change, self.group_id, self.before, self.members, self.proposed)
+
+    @property
+    def _staying(self) -> set[bytes]:
+        """Accounts that have a leaf before and after."""
+        return {o.account for o in self.members if o.leaf_index not in self.removes}
 
     @property
     def gone_devices(self) -> set[bytes]:

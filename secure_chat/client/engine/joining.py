@@ -484,6 +484,8 @@ class Joining:
             )
         except RequestError:
             return  # nobody answers it, and the log is full of what people write: no event
+        if room.kind == RoomKind.ROOM and newcomer.identity.account_key not in state.accounts(room):
+            return  # closed: who has no leaf needs an invitation
         person = self._directory.observe(newcomer.identity)
         if newcomer.identity.serial < person.minimum_serial:
             return
