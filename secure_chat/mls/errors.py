@@ -49,6 +49,11 @@ class UnsupportedError(ValidationError):
 class WrongEpochError(ValidationError):
     """A message for an epoch that this member does not hold."""
 
+    def __init__(self, message: str, *, ahead: bool = False) -> None:
+        super().__init__(message)
+        self.ahead = ahead
+        """It claims an epoch that this member has not reached; nothing proves the claim."""
+
 
 class CryptoError(MLSError):
     """A signature, MAC, AEAD tag or HPKE opening failed."""

@@ -105,11 +105,13 @@ class Rogue:
         counter: int,
         message_id: bytes | None = None,
         previous: bytes = bytes(16),
+        chain: bytes = bytes(16),
     ) -> bytes:
         """An application message with an envelope of its own choosing."""
         envelope = Envelope(
             version=1,
             id=self.node.world.random.randbytes(16) if message_id is None else message_id,
+            chain=chain,
             counter=counter,
             previous=previous,
             time=self.node.world.now,

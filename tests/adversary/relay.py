@@ -93,27 +93,23 @@ class LyingRelay(World):
         """The newest sequence number that a client has taken in."""
         return node.engine._state.position(channel)
 
-    def restore_database(self, copy: Path) -> None:
+    def set_back(self, copy: Path) -> None:
         """The relay's database is what it was, and the relay says nothing of it: same incarnation."""
-        self._reader.close()
-        self._database.close()
-        for name in ("relay.db", "relay.db-wal", "relay.db-shm"):
-            (self.path / name).unlink(missing_ok=True)
-        shutil.copy(copy, self.path / "relay.db")
-        self._open_relay()
+        self.crash_relay()
+        for file in self.database_files():
+            file.unlink(missing_ok=True)
+        shutil.copy(copy, self.home.database)
 
-    def snapshot_database(self) -> Path:
-        """A copy of the relay's database as it is now."""
-        copy = self.path / f"relay.{self.now}.copy"
-        self._database.close()
-        self._reader.close()
-        shutil.copy(self.path / "relay.db", copy)
-        self._open_relay()
-        for link in list(self._links.values()):
-            link.node.lose_connection()
-        self._links.clear()
-        self._live.clear()
+    def copy_database(self) -> Path:
+        """The relay's database as it is now, for `set_back`."""
+        copy = self.path / f"relay-{self.now}.copy"
+        self._database._connection.execute("VACUUM INTO ?", (str(copy),))
         return copy
+
+    def database_files(self) -> list[Path]:
+        """Everything that the relay has on disk of what it stores."""
+        database = self.home.database
+        return [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))]
 
     # -- what passes
 

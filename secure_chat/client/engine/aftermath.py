@@ -56,5 +56,6 @@ class Aftermath:
             self._state.save(old)
             raise
         if new is not old:
-            self._outbox.move(old, new)
+            if new.peer == old.peer:  # never to another key than it was written for
+                self._outbox.move(old, new)
             self._leaving.finish(old, text)

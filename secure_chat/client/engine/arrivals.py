@@ -3,19 +3,28 @@
 from collections.abc import Callable
 
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import group_prefix
 from secure_chat.client.engine.keys import KeyPackages
-from secure_chat.client.engine.policy import ChangeRefused, Roles, acts_as_admin, check_result, roles_of
+from secure_chat.client.engine.policy import (
+    ChangeRefused,
+    Roles,
+    acts_as_admin,
+    change_of,
+    check_change,
+    check_result,
+    roles_of,
+)
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.client.views import InvitationView, RoomKind
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
+from secure_chat.mls.group.results import Member, StagedCommit
 from secure_chat.mls.tree.leaf_node import LeafNodeSource
 from secure_chat.wire.messages import Entry, EntryKind
 
@@ -69,6 +78,7 @@ class Arrivals:
             state.drop_group(room, room.next)
         room.next, room.next_at = state.adopt_group(room, group), seq
         room.next_keys_at = opener.stored.created
+        room.introducer = b"" if group.introducer is None else self._account(group.introducer)
         pending = state.pending.get(channel)
         if pending is not None and pending.kind != PendingKind.COMMIT:
             state.save_pending(room, None)
@@ -84,6 +94,8 @@ class Arrivals:
         check_result(roles, [occupant.identity for occupant in occupants])
         if room is None:
             room = Room(spaces.FORMAT, channel, roles.kind, roles.name)
+            if roles.kind == RoomKind.DIRECT:
+                room.peer = next((account for account in roles.admins if account != state.own_account), b"")
         elif roles.kind != room.kind or roles.generation < room.generation:
             raise ChangeRefused("it is for another kind of room, or an earlier group")
         elif room.kind == RoomKind.OPEN and roles.name != room.name:
@@ -93,10 +105,10 @@ class Arrivals:
         return room
 
     def reach(self, room: Room, entry: Entry | None) -> bool:
-        """The log has come to where the next group begins; False if its founder had no right to begin it."""
+        """The log has come to where the next group begins; False if nothing shows that it is the room's."""
         state = self._state
         group = state.group(room, room.next)
-        if entry is not None and entry.kind is EntryKind.FOUNDING and not self._may_found(room, group, entry):
+        if not self._is_the_rooms(room, group, entry):
             return False
         was_in = room.phase in (Phase.JOINED, Phase.OUT) and not room.undecided
         was_out = room.phase == Phase.OUT
@@ -132,14 +144,44 @@ class Arrivals:
     def returned(self, room: Room, was_in: bool, was_out: bool, refounded: bool, entry: Entry | None) -> None:
         """Tells what coming back means."""
         time = 0 if entry is None else entry.time
+        missing = "what was sent while it could not follow is missing here"
         if was_in and refounded:
             text = "The room was started anew: everybody has fresh keys. Compare the room code if you had verified it."
+            if was_out:
+                text += f" This device is back in it; {missing}."
             self._history.security(room, SecurityKind.RESTARTED, text, time=time)
         elif was_out:
-            text = "This device is back in the room; what was sent while it could not follow is missing here."
-            self._history.security(room, SecurityKind.REJOINED, text, time=time)
+            self._history.security(
+                room, SecurityKind.REJOINED, f"This device is back in the room; {missing}.", time=time
+            )
 
-    def _may_found(self, room: Room, group: Group, entry: Entry) -> bool:
+    def _is_the_rooms(self, room: Room, group: Group, entry: Entry | None) -> bool:
+        """Whether a group may take the place of the one that this device is in, if it is in one.
+
+        A founding has to be an admin's. Any other Welcome has to belong to a commit of this very group, which puts a
+        new leaf in the place of this device's: a group that a stranger has made up is refused. Who is out has nothing
+        left to compare with, and is told who let it in (`returned`).
+        """
+        if entry is not None and entry.kind is EntryKind.FOUNDING:
+            return self._may_found(room, group)
+        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
+            return True
+        state = self._state
+        current, roles = state.group(room), state.roles(room)
+        staged = None if entry is None or entry.kind is not EntryKind.COMMIT else current.receive(entry.payload)
+        if not isinstance(staged, StagedCommit) or roles is None or staged.context != group.context:
+            return False
+        try:
+            change = change_of(state.authority, staged, roles)
+            check_change(change, current.group_id, roles, state.occupants(current), leaving_leaves(current))
+        except ChangeRefused:
+            return False
+        return True
+
+    def _account(self, member: Member) -> bytes:
+        return self._state.authority.identify(member.credential).account_key
+
+    def _may_found(self, room: Room, group: Group) -> bool:
         """An admin, or either side of a direct conversation; the founder's own path proves who it was."""
         state = self._state
         founder = group.member(0)
@@ -153,10 +195,7 @@ class Arrivals:
 
     def _invited(self, room: Room, entry: Entry | None) -> None:
         state = self._state
-        roster = state.roster(room)
-        assert roster is not None
-        sender = b"" if entry is None else entry.sender
-        room.inviter = next((e.account for e in roster.entries if e.device == sender), b"")
+        room.inviter = room.introducer
         room.invited_at = state.now if entry is None else entry.time
         state.save(room)
         if self._directory.is_blocked(room.inviter):

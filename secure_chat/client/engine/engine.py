@@ -222,6 +222,8 @@ class Engine:
                     self._commits.check_keys(room)
             case "welcome":
                 self._log.give_up_waiting(room)
+            case "company":
+                self._log.look_around(room)
             case "repair":
                 self._channels.repair(room)
         self._state.poke(room)

@@ -111,7 +111,7 @@ class Leaving:
         state.save_roster(room, None)
         state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)
-        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys"):
+        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "company"):
             state.cancel_timer(purpose, room.channel)
         self._session.forget(room.channel)
         state.show(room)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.commits import Commits, leaving_leaves
+from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_note
 from secure_chat.client.engine.history import History
@@ -62,6 +63,7 @@ class RoomLog:
         self._arrivals = arrivals
         self._messages = messages
         self._removed = removed
+        self._company = Company(state)
         self._held: dict[bytes, deque[Entry]] = {}
         self._held_bytes: dict[bytes, int] = {}
 
@@ -108,6 +110,11 @@ class RoomLog:
         held = self._held.get(room.channel)
         if held and room.phase == Phase.JOINED:
             self._take_all(room)
+
+    def look_around(self, room: Room) -> None:
+        """Nobody has been heard here since others were found to be elsewhere."""
+        if self._company.gone(room):
+            self._left_behind(room, self._state.now)
 
     def _must_hold(self, room: Room, entry: Entry) -> bool:
         if self._held.get(room.channel):
@@ -184,10 +191,13 @@ class RoomLog:
             return
         result = state.group(room).receive(entry.payload)
         if isinstance(result, Application):
+            if result.current:
+                self._company.heard(room, state.authority.identify(result.sender.credential).account_key)
             self._messages.take(room, entry, result)
         elif isinstance(result, Skipped):
             if room.phase != Phase.OUT:
                 self._messages.unreadable(room, entry, result.reason)
+                self._missed(room, entry, result)
         elif room.phase != Phase.OUT:
             self._bad_entry(room, entry, "a commit or proposal that was labelled as a message")
 
@@ -316,12 +326,14 @@ class RoomLog:
                 self._removed(room, committer.account_key, "replaced" if replaced else "removed")
                 return
             self._epochs.merged(room, committer=committer.account_key, left=left, time=entry.time)
+            self._company.heard(room, committer.account_key)
         elif isinstance(result, Out):
             self._poisoned(room, entry, result)
         else:
             room.head = entry.seq
             self._commits.lost(room)
-            self._bad_entry(room, entry, "a commit that nobody can apply")
+            if not (isinstance(result, Skipped) and self._missed(room, entry, result)):
+                self._bad_entry(room, entry, "a commit that nobody can apply")
 
     def _poisoned(self, room: Room, entry: Entry, result: Out) -> None:
         state = self._state
@@ -340,11 +352,21 @@ class RoomLog:
         Either commits are missing, or the relay lost some (a restored backup) or broke its own rule: in all cases
         this device and others may be in different groups.
         """
-        self._commits.lost(room)
         room.head = entry.seq
+        self._left_behind(room, entry.time)
+
+    def _left_behind(self, room: Room, time: int) -> None:
+        self._commits.lost(room)
         text = "Changes of the room have not reached this device; it asks to be added again."
-        self._history.security(room, SecurityKind.GAP, text, time=entry.time)
+        self._history.security(room, SecurityKind.GAP, text, time=time)
         lose(self._state, room, invited=room.phase == Phase.INVITED)
+
+    def _missed(self, room: Room, entry: Entry, skipped: Skipped) -> bool:
+        """Weighs what could not be read; True if this device has lost the room and says so."""
+        if not self._company.missed(room, entry, skipped.reason):
+            return False
+        self._left_behind(room, entry.time)
+        return True
 
     def _foreign_founding(self, room: Room, entry: Entry) -> None:
         """The group was started anew, and no Welcome for this device has come."""
@@ -363,17 +385,21 @@ class RoomLog:
         lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _reach(self, room: Room, entry: Entry | None) -> bool:
-        """The next group begins, unless its founder had no right to begin it."""
+        """The next group begins, unless nothing shows that the room's members have agreed to it."""
         if self._arrivals.reach(room, entry):
             return True
-        assert entry is not None
-        self._state.drop_group(room, room.next)
+        state = self._state
+        state.drop_group(room, room.next)
         room.next = room.next_at = 0
-        room.head = entry.seq
-        self._state.save(room)
-        text = "Somebody without the right to tried to start the room anew; that was ignored here."
-        self._history.security(room, SecurityKind.COMMIT_REFUSED, text, time=entry.time)
-        return True
+        state.save(room)
+        if entry is not None and entry.kind is EntryKind.FOUNDING:
+            room.head = entry.seq
+            text = "Somebody without the right to tried to start the room anew; that was ignored here."
+            self._history.security(room, SecurityKind.COMMIT_REFUSED, text, time=entry.time)
+            return True
+        text = "Somebody tried to lead this device into another group under this room's name; that was ignored."
+        self._history.security(room, SecurityKind.BAD_ENTRY, text)
+        return False
 
     def _leaving_accounts(self, room: Room) -> set[bytes]:
         """Accounts whose leaving has been told, or will be."""

@@ -291,6 +291,8 @@ def check_result(roles: Roles, after: list[Identity]) -> None:
     banned = accounts.keys() & set(roles.banned)
     if banned:
         raise ChangeRefused("somebody who is banned would be in the room")
+    if roles.kind == RoomKind.DIRECT and len(roles.admins) != 2:
+        raise ChangeRefused("a direct conversation is between two people")
     if roles.kind == RoomKind.DIRECT and not accounts.keys() <= set(roles.admins):
         raise ChangeRefused("a third person would be in a direct conversation")
 

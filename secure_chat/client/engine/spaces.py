@@ -269,6 +269,8 @@ class Room(Struct):
     claims: list[Claim] = []
     notes: list[bytes] = []
     """Leave notes of members whose leaf is still in the tree."""
+    introducer: bytes = b""
+    """Account that signed the Welcome into `next`."""
 
 
 class RosterEntry(Struct, array_like=True):

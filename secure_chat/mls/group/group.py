@@ -38,7 +38,7 @@ from secure_chat.mls.group.results import (
     Skipped,
     StagedCommit,
 )
-from secure_chat.mls.group.state import EpochState, OwnUpdate
+from secure_chat.mls.group.state import EpochState, OwnUpdate, member_of
 from secure_chat.mls.group.storage import PendingState, Rows, Status, StoredGroup, load_group
 from secure_chat.mls.group.successor import check_successor_group
 from secure_chat.mls.group.view import GroupView
@@ -144,7 +144,9 @@ class Group(GroupView):
         if successor is not None:
             assert parent is not None  # nobody else holds its resumption PSK
             check_successor_group(joined.state, successor, parent._epochs.current, parent._reinit, policy)
-        return cls._new(joined.state, policy, limits, psks)
+        group = cls._new(joined.state, policy, limits, psks)
+        group._introducer = member_of(joined.state.tree, joined.signer)
+        return group
 
     @classmethod
     def join_external(
@@ -249,7 +251,8 @@ class Group(GroupView):
         if group_id != self.group_id:
             raise ValidationError("a message to another group")
         if epoch != self.epoch:
-            raise WrongEpochError(f"a message of epoch {epoch}, while the group is in {self.epoch} (RFC 9420 §6)")
+            text = f"a message of epoch {epoch}, while the group is in {self.epoch} (RFC 9420 §6)"
+            raise WrongEpochError(text, ahead=epoch > self.epoch)
         if self._status is not Status.active:
             raise ValidationError("the group is closed for this member (RFC 9420 §12.4.2)")
         if self._pending is not None and message == self._pending.pending.commit:

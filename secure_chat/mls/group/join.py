@@ -49,6 +49,8 @@ class WelcomeJoin:
 
     state: EpochState
     psk_ids: tuple[PreSharedKeyID, ...]
+    signer: int
+    """The leaf whose member signed the GroupInfo."""
 
     @property
     def successor_of(self) -> ResumptionPSK | None:
@@ -121,7 +123,7 @@ def join_welcome(
     state = EpochState.start(context, tree, private, identity.signature_key, epoch, interim, tag, limits)
     if _successor_psk(secrets.psks) is not None and context.epoch != 1:
         raise ValidationError("a successor group's Welcome must be for epoch 1 (RFC 9420 §12.4.3.1)")
-    return WelcomeJoin(state, secrets.psks)
+    return WelcomeJoin(state, secrets.psks, info.signer)
 
 
 def _check_psk_ids(psk_ids: tuple[PreSharedKeyID, ...], suite: CipherSuite, limits: Limits) -> None:

@@ -7,7 +7,7 @@ there is a PrivateFailure: the others may have moved on.
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from secure_chat.mls.credential.policy import CredentialPolicy
 from secure_chat.mls.crypto.secret import Secret
@@ -32,7 +32,7 @@ from secure_chat.mls.messages.proposals import ReInit
 from secure_chat.mls.schedule.epoch import open_external_init
 from secure_chat.mls.schedule.group_context import GroupContext
 from secure_chat.mls.schedule.psk import ExternalPSK
-from secure_chat.mls.schedule.transcript import interim_transcript_hash
+from secure_chat.mls.schedule.transcript import confirmed_transcript_hash, interim_transcript_hash
 from secure_chat.mls.tree.math import node_of
 from secure_chat.mls.tree.ratchet_tree import RatchetTree
 from secure_chat.mls.tree.treekem import MergedPath, apply_path, follow_path
@@ -116,8 +116,16 @@ def stage_commit(
         has_path=checked.merged is not None,
         proposals=tuple(proposal for proposal, _ in proposals.proposals),
         authenticated_data=content.content.authenticated_data,
+        context=next_state.context.encode() if next_state else _context_after(state, content, checked),
         token=StagedState(state, next_state, proposals.reinit, used_key),
     )
+
+
+def _context_after(state: EpochState, content: AuthenticatedContent, checked: _Checked) -> bytes:
+    confirmed = confirmed_transcript_hash(
+        state.suite, state.interim_transcript_hash, content.wire_format, content.encoded, content.auth.signature
+    )
+    return replace(checked.provisional, confirmed_transcript_hash=confirmed).encode()
 
 
 def _check(

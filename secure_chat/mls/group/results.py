@@ -113,6 +113,8 @@ class StagedCommit:
     proposals: tuple[Proposal, ...]
     """All that the commit covers, by value or by reference, in its order."""
     authenticated_data: bytes
+    context: bytes
+    """The encoded GroupContext (§8.1) of the epoch that merging starts: whoever joins by this commit has the same."""
     token: object
     """The staged state; only the group that staged it can merge it."""
 

@@ -29,6 +29,7 @@ class GroupView:
         self._pending = pending
         self._status = status
         self._reinit = reinit
+        self._introducer: Member | None = None
 
     @property
     def group_id(self) -> bytes:
@@ -54,6 +55,16 @@ class GroupView:
     def epoch_authenticator(self) -> bytes:
         """§8.7: equal at all members that agree on everything that has happened; made to be compared and shown."""
         return bytes(self._epochs.current.secrets.epoch_authenticator)
+
+    @property
+    def context(self) -> bytes:
+        """§8.1: the current epoch's encoded GroupContext, equal at all members."""
+        return self._epochs.current.context.encode()
+
+    @property
+    def introducer(self) -> Member | None:
+        """Who signed the GroupInfo of the Welcome that this member joined by; known only right after `join`."""
+        return self._introducer
 
     @property
     def tree_hash(self) -> bytes:

@@ -435,6 +435,51 @@ def test_a_member_that_is_replaced_is_added_again() -> None:
     assert [member.leaf_index for member in staged.adds] == [2]
 
 
+def test_who_is_removed_can_tell_a_commits_welcome_from_another_groups() -> None:
+    """§8.1: a staged commit names the context that its newcomers start from, even for the member it removes."""
+    alice, bob, carol = found("alice", "bob", "carol")
+    again = bundle(carol.identity)
+    pending = alice.commit(add=[again.key_package], remove=[2])
+    staged = stage(carol, pending.commit)
+    assert staged.removes_self
+    returned = join(pending, again, carol.identity)
+    assert staged.context == returned.context == stage(bob, pending.commit).context
+    assert staged.context != carol.context
+    spread(pending, alice, bob)
+    assert alice.context == returned.context
+
+
+def test_a_newcomer_knows_who_let_it_in() -> None:
+    """§12.4.3.1: the Welcome's GroupInfo is signed by the committer, whoever delivers it."""
+    alice, bob = found("alice", "bob")
+    carol = person("carol")
+    package = bundle(carol)
+    pending = bob.commit(add=[package.key_package])
+    spread(pending, bob, alice)
+    group = join(pending, package, carol)
+    assert group.introducer == bob.member(bob.own_leaf_index)
+    assert bob.introducer is not None
+    assert bob.introducer.leaf_index == 0
+    assert alice.introducer is None
+
+
+def test_a_message_of_an_epoch_not_reached_says_so() -> None:
+    """A member that has missed a commit can tell its messages from those that are too old."""
+    alice, bob = found("alice", "bob", limits=Limits(past_epochs=0))
+    old = alice.protect(b"old")
+    pending = alice.commit()
+    alice.merge_pending()
+    new = bob.receive(alice.protect(b"new"))
+    assert isinstance(new, Skipped)
+    assert isinstance(new.reason, WrongEpochError)
+    assert new.reason.ahead
+    bob.merge(stage(bob, pending.commit))
+    late = bob.receive(old)
+    assert isinstance(late, Skipped)
+    assert isinstance(late.reason, WrongEpochError)
+    assert not late.reason.ahead
+
+
 def test_own_updates_go_by_their_own_method() -> None:
     """`propose` has no private key for an Update."""
     alice, _ = found("alice", "bob")

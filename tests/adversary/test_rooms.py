@@ -1,0 +1,582 @@
+"""A relay that plays with rooms: ghosts, forged and stripped Welcomes, split rooms, rollbacks, false refusals."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, Kick, LeaveRoom, RefreshKeys, Send
+from secure_chat.client.engine.joining import group_prefix
+from secure_chat.client.engine.policy import Roles, group_extensions
+from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.events import Invited, SecurityKind, SecurityNotice
+from secure_chat.client.views import RoomKind
+from secure_chat.mls.crypto.suite import SUITES
+from secure_chat.mls.group.group import Group
+from secure_chat.mls.messages.key_package import KeyPackage
+from secure_chat.wire.errors import ErrorCode
+from secure_chat.wire.framing import encode_frame
+from secure_chat.wire.messages import (
+    Append,
+    Appended,
+    ChannelAdded,
+    ChannelClosed,
+    ChannelKind,
+    ChannelSummary,
+    ClaimKeyPackages,
+    ClientMessage,
+    Entry,
+    EntryKind,
+    Error,
+    KeyPackages,
+    ServerMessage,
+)
+from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
+from tests.adversary.members import room_of
+from tests.adversary.relay import Branch, LyingRelay, changed, device_of, lying_relay
+from tests.scenarios.harness import Node
+from tests.scenarios.invariants import check_all
+
+SUITE = 3
+
+
+def closed_room(world: LyingRelay, *others: str) -> list[Node]:
+    """alice's closed room #plans with these people in it; everybody has written once."""
+    alice = world.join("alice")
+    nodes = [alice, *(world.join(name) for name in others)]
+    alice.do(CreateRoom("plans", SUITE, False))
+    alice.do(InvitePeople("#plans", others))
+    world.settle()
+    for node in nodes[1:]:
+        node.do(AcceptInvitation(node.told(Invited)[-1].invitation.room))
+    world.settle()
+    for node in nodes:
+        node.do(Send("#plans", f"{node.name} is in"))
+    world.settle()
+    return nodes
+
+
+def package_of(world: LyingRelay, thief: Node, victim: Node) -> KeyPackage:
+    """A key package that the relay takes from its own shelf."""
+    found: list[KeyPackages] = []
+
+    def tap(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        if isinstance(message, KeyPackages) and message.id == 1 << 50:
+            found.append(message)
+            return ()
+        return (message,)
+
+    world.outgoing.append(tap)
+    assert thief.link is not None
+    account = victim.engine._state.own_account
+    world.to_relay(thief.link, encode_frame(ClaimKeyPackages(1 << 50, SUITE, (account,))))
+    world.run_until(lambda: bool(found))
+    world.outgoing.remove(tap)
+    return KeyPackage.from_message(found[0].packages[0].package)
+
+
+def forged_group(mallory: Node, channel: bytes, roles: Roles, victims: list[KeyPackage]) -> tuple[Group, bytes]:
+    """A group of mallory's own making with these people in it, and the Welcome for them."""
+    device = mallory.engine._device
+    group = Group.create(
+        SUITES[SUITE],
+        group_prefix(channel, roles.generation) + bytes(8),
+        device.leaf(SUITES[SUITE]),
+        device.lifetime(),
+        mallory.engine._state.authority,
+        group_extensions(roles),
+    )
+    made = group.commit(add=victims)
+    group.merge_pending()
+    assert made.welcome is not None
+    return group, made.welcome
+
+
+def deliver_welcome(world: LyingRelay, victim: Node, welcome: bytes, channel: bytes, seq: int) -> None:
+    """Puts a Welcome into somebody's inbox."""
+    inbox = victim.engine._channels.inbox
+    number = world.last(victim, inbox) + 1
+    world.say(victim, world.entry(inbox, number, EntryKind.WELCOME, bytes(16), welcome, origin=(channel, seq)))
+
+
+def test_a_ghost_in_the_delivery_list_is_shown_and_reads_nothing() -> None:
+    """The relay adds a device of mallory's to the list of a closed room: both members are told."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        mallory = world.join("mallory")
+        room = room_of(bob, "#plans")
+        ghost = device_of(mallory)
+        for node in (alice, bob):
+            entry = world.entry(
+                room.channel, world.last(node, room.channel) + 1, EntryKind.MEMBERS, bytes(16), b"", added=(ghost,)
+            )
+            world.say(node, entry)
+        world.settle()
+        noticed(alice, SecurityKind.GHOST, "not a member", "can read nothing")
+        noticed(bob, SecurityKind.GHOST, "not a member")
+        nothing_false([alice, bob, mallory])
+        nothing_leaked(world, "alice is in", "plans")
+
+
+def test_a_ghost_that_comes_with_an_honest_commit_is_shown() -> None:
+    """A list change hidden in somebody's commit is compared with what the commit really adds."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        mallory = world.join("mallory")
+        ghost = device_of(mallory)
+
+        def smuggle(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if isinstance(message, Entry) and message.kind is EntryKind.COMMIT:
+                return (changed(message, added=(*message.added, ghost)),)
+            return (message,)
+
+        world.outgoing.append(smuggle)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        noticed(bob, SecurityKind.GHOST, "mallory" if "mallory" in str(bob.engine._state.people) else "")
+        noticed(alice, SecurityKind.GHOST)
+
+
+def test_a_forged_welcome_does_not_replace_a_room() -> None:
+    """Mallory and the relay offer alice's own room in a group of mallory's: alice stays where she is."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        mallory = world.join("mallory")
+        room = room_of(alice, "#plans")
+        roles = alice.engine._state.roles(room)
+        assert roles is not None
+        before = alice.engine._state.group(room).epoch_authenticator
+        packages = [package_of(world, mallory, node) for node in (alice, bob)]
+        _, welcome = forged_group(mallory, room.channel, roles, packages)
+        seq = world.last(alice, room.channel) + 1
+        deliver_welcome(world, alice, welcome, room.channel, seq)
+        commit = world.entry(
+            room.channel, seq, EntryKind.COMMIT, mallory.engine._state.profile.device_id, b"forged", head=room.head
+        )
+        world.say(alice, commit)
+        world.run_for(100)
+        assert "mallory" not in {
+            o.identity.handle for o in alice.engine._state.occupants(alice.engine._state.group(room))
+        }
+        assert alice.engine._state.group(room).epoch_authenticator == before
+        noticed(alice, SecurityKind.BAD_ENTRY)
+        heard = len(world.heard)
+        alice.do(Send("#plans", "the safe code"))
+        world.settle()
+        for frame in world.heard[heard:]:
+            assert b"the safe code" not in frame
+        nothing_false([alice, bob, mallory])
+
+
+def test_a_forged_founding_is_ignored_and_told() -> None:
+    """The same as a re-founding: only an admin may start a room anew, and mallory is none."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        mallory = world.join("mallory")
+        room = room_of(bob, "#plans")
+        roles = bob.engine._state.roles(room)
+        assert roles is not None
+        before = bob.engine._state.group(room).epoch_authenticator
+        roles = replace(roles, generation=roles.generation + 1, admins=(mallory.engine._state.own_account,))
+        packages = [package_of(world, mallory, node) for node in (alice, bob)]
+        group, welcome = forged_group(mallory, room.channel, roles, packages)
+        seq = world.last(bob, room.channel) + 1
+        deliver_welcome(world, bob, welcome, room.channel, seq)
+        founding = world.entry(
+            room.channel,
+            seq,
+            EntryKind.FOUNDING,
+            mallory.engine._state.profile.device_id,
+            group.group_id,
+            head=room.head,
+        )
+        world.say(bob, founding)
+        world.run_for(100)
+        assert bob.engine._state.group(room).epoch_authenticator == before
+        noticed(bob, SecurityKind.COMMIT_REFUSED, "without the right")
+        nothing_false([alice, bob, mallory])
+
+
+def test_an_invitation_names_who_really_invites() -> None:
+    """The relay labels mallory's invitation as alice's: bob reads mallory's name."""
+    with lying_relay() as world:
+        alice, bob, mallory = world.join("alice"), world.join("bob"), world.join("mallory")
+        channel = bytes(range(16))
+        roles = Roles(1, RoomKind.ROOM, 1, "board meeting", (mallory.engine._state.own_account,))
+        packages = [package_of(world, mallory, node) for node in (alice, bob)]
+        _, welcome = forged_group(mallory, channel, roles, packages)
+        summary = ChannelSummary(channel, ChannelKind.ROOM, "", b"", 1, 1, 1, 1, 0, 1)
+        world.say(bob, ChannelAdded(summary))
+        deliver_welcome(world, bob, welcome, channel, 1)
+        alice_device = alice.engine._state.profile.device_id
+        world.say(bob, world.entry(channel, 1, EntryKind.FOUNDING, alice_device, b"", added=(device_of(bob),)))
+        world.settle()
+        invitations = bob.told(Invited)
+        assert [i.invitation.inviter for i in invitations] == ["mallory"]
+
+
+def test_a_direct_conversation_has_two_people_only() -> None:
+    """A Welcome into 'a conversation with alice' that lets mallory in, too, is not one."""
+    with lying_relay() as world:
+        alice, bob, mallory = world.join("alice"), world.join("bob"), world.join("mallory")
+        channel = bytes(range(16))
+        accounts = [node.engine._state.own_account for node in (alice, bob, mallory)]
+        roles = Roles(1, RoomKind.DIRECT, 1, "", tuple(sorted(accounts)))
+        packages = [package_of(world, mallory, node) for node in (alice, bob)]
+        _, welcome = forged_group(mallory, channel, roles, packages)
+        summary = ChannelSummary(channel, ChannelKind.DIRECT, "", accounts[0], 1, 1, 1, 1, 0, 1)
+        world.say(bob, ChannelAdded(summary))
+        deliver_welcome(world, bob, welcome, channel, 1)
+        founder = mallory.engine._state.profile.device_id
+        world.say(bob, world.entry(channel, 1, EntryKind.FOUNDING, founder, b"", added=(device_of(bob),)))
+        world.run_for(1_000)
+        room = bob.engine._state.rooms.get(channel)
+        assert room is None or room.phase != Phase.JOINED
+        noticed(bob, SecurityKind.BAD_ENTRY, "not genuine")
+
+
+def test_stripped_welcomes_only_delay() -> None:
+    """Without its Welcomes bob's device asks by itself; once one comes through he is invited."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+
+        def strip(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if isinstance(message, Entry) and message.kind is EntryKind.WELCOME:
+                return ()
+            return (message,)
+
+        world.outgoing.append(strip)
+        alice.do(CreateRoom("plans", SUITE, False))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle(60_000)
+        assert not bob.told(Invited)
+        world.honest()
+        world.settle(300_000)
+        assert [i.invitation.inviter for i in bob.told(Invited)] == ["alice"]
+        bob.do(AcceptInvitation(bob.told(Invited)[-1].invitation.room))
+        world.settle()
+        check_all([alice, bob])
+        nothing_leaked(world, "plans")
+
+
+def test_a_damaged_welcome_is_told_and_mended() -> None:
+    """A Welcome whose bytes were changed is not genuine; the device asks and gets another."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+
+        def damage(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if isinstance(message, Entry) and message.kind is EntryKind.WELCOME:
+                broken = message.payload[:-40] + bytes(40)
+                return (changed(message, payload=broken),)
+            return (message,)
+
+        world.outgoing.append(damage)
+        alice.do(CreateRoom("plans", SUITE, False))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle(2_000)
+        noticed(bob, SecurityKind.BAD_ENTRY, "not genuine")
+        world.honest()
+        world.settle(300_000)
+        assert bob.told(Invited)
+
+
+def test_a_split_room_is_noticed_by_chatting_directly() -> None:
+    """Two halves see different commits; the first direct message between them tells both."""
+    with lying_relay() as world:
+        alice, bob, carol, dave = closed_room(world, "bob", "carol", "dave")
+        room = room_of(alice, "#plans")
+        branch = Branch(world, room.channel, (carol, dave), world.last(carol, room.channel), room.head)
+        branch.install()
+        alice.do(RefreshKeys("#plans"))
+        carol.do(RefreshKeys("#plans"))
+        world.settle()
+        alice.do(Send("#plans", "are we all here?"))
+        carol.do(Send("#plans", "it is so quiet"))
+        world.settle()
+        assert "are we all here?" not in carol.texts()
+        assert "it is so quiet" in dave.texts()
+        assert "it is so quiet" not in bob.texts()
+        alice.do(Send("carol", "have you read the plans?"))
+        world.settle()
+        noticed(carol, SecurityKind.ROOM_SPLIT, "alice", "split")
+        carol.do(Send("alice", "yes"))
+        world.settle()
+        noticed(alice, SecurityKind.ROOM_SPLIT, "carol")
+        nothing_false([alice, bob, carol, dave])
+        nothing_leaked(world, "are we all here?", "it is so quiet", "have you read the plans?")
+
+
+def test_a_split_room_heals_when_the_relay_is_honest_again() -> None:
+    """The half that was led astray comes back, and what was said in it shows as a gap."""
+    with lying_relay() as world:
+        alice, bob, carol, dave = closed_room(world, "bob", "carol", "dave")
+        room = room_of(alice, "#plans")
+        branch = Branch(world, room.channel, (carol, dave), world.last(carol, room.channel), room.head)
+        branch.install()
+        alice.do(RefreshKeys("#plans"))
+        carol.do(RefreshKeys("#plans"))
+        world.settle()
+        carol.do(Send("#plans", "into the void"))
+        alice.do(Send("#plans", "unheard by half"))
+        world.settle()
+        world.honest()
+        world.settle()
+        carol.do(Send("#plans", "hello?"))
+        alice.do(Send("#plans", "can you hear me?"))
+        world.settle(600_000)
+        check_all([alice, bob, carol, dave])
+        carol.do(Send("#plans", "together again"))
+        world.settle()
+        for node in (alice, bob, dave):
+            assert "together again" in node.texts()
+        for node in (carol, dave):
+            assert {SecurityKind.REJOINED, SecurityKind.RESTARTED} & kinds(node)
+            assert SecurityKind.GAP in kinds(node)
+        nothing_false([alice, bob, carol, dave])
+
+
+def test_a_rolled_back_relay_is_noticed_and_everybody_goes_on() -> None:
+    """The relay's database is set back without a word: all are told, and nothing written later is lost."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        copy = world.copy_database()
+        alice.do(Send("#plans", "remember this"))
+        alice.do(RefreshKeys("#plans"))
+        bob.do(Send("#plans", "noted"))
+        world.settle()
+        world.set_back(copy)
+        world.settle(600_000)
+        alice.do(Send("#plans", "after the fall"))
+        world.settle()
+        bob.do(Send("#plans", "still here"))
+        world.settle()
+        assert {SecurityKind.SET_BACK, SecurityKind.GAP} & kinds(alice)
+        assert {SecurityKind.SET_BACK, SecurityKind.GAP} & kinds(bob)
+        assert "after the fall" in bob.texts()
+        assert "still here" in alice.texts()
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
+def kinds(node: Node) -> set[SecurityKind]:
+    """What a client was told of."""
+    return {notice.kind for notice in node.told(SecurityNotice)}
+
+
+def test_a_rollback_that_only_loses_messages_loses_nothing_later() -> None:
+    """No commit among what was lost: numbers are used twice, but the new messages are read."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        copy = world.copy_database()
+        for number in range(3):
+            alice.do(Send("#plans", f"lost at the relay {number}"))
+        world.settle()
+        world.set_back(copy)
+        world.settle(60_000)
+        bob.do(Send("#plans", "fresh"))
+        alice.do(Send("#plans", "and new"))
+        world.settle()
+        assert "fresh" in alice.texts()
+        assert "and new" in bob.texts()
+        noticed(bob, SecurityKind.SET_BACK)
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
+def test_a_conflict_that_was_delivered_all_the_same_decides_nothing() -> None:
+    """The relay refuses alice's commit and lets everybody else have it: the log counts, not the answer."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        asked: list[int] = []
+
+        def listen(node: Node, message: ClientMessage) -> Iterable[ClientMessage]:
+            if node is alice and isinstance(message, Append) and message.kind is EntryKind.COMMIT:
+                asked.append(message.id)
+            return (message,)
+
+        def refuse(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is alice and isinstance(message, Appended) and message.id in asked:
+                return (Error(message.id, ErrorCode.CONFLICT, "another was first", head=message.head),)
+            return (message,)
+
+        world.incoming.append(listen)
+        world.outgoing.append(refuse)
+        alice.do(Kick("#plans", "carol"))
+        world.settle()
+        assert asked
+        check_all([alice, bob])
+        assert room_of(carol, "#plans").phase == Phase.LEFT
+        alice.do(Send("#plans", "just us"))
+        world.settle()
+        assert bob.texts()[-1] == "just us"
+        assert "just us" not in carol.texts()
+        nobody_noticed([alice, bob])
+
+
+def test_a_refused_message_that_was_delivered_all_the_same_stands_once() -> None:
+    """The relay calls a message stale and delivers it: it is sent again, and shows once."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        asked: list[int] = []
+
+        def listen(node: Node, message: ClientMessage) -> Iterable[ClientMessage]:
+            if node is alice and isinstance(message, Append) and message.kind is EntryKind.APPLICATION and not asked:
+                asked.append(message.id)
+            return (message,)
+
+        def refuse(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is alice and isinstance(message, Appended) and message.id in asked:
+                return (Error(message.id, ErrorCode.STALE, "too old", head=message.head),)
+            return (message,)
+
+        world.incoming.append(listen)
+        world.outgoing.append(refuse)
+        alice.do(Send("#plans", "only once"))
+        world.settle()
+        assert bob.texts().count("only once") == 1
+        assert alice.texts().count("only once") == 1
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
+def test_a_sent_tick_for_what_was_thrown_away_never_becomes_delivered() -> None:
+    """The relay confirms and drops: the author sees 'sent', never 'delivered'; the others see the gap."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+
+        def swallow(node: Node, message: ClientMessage) -> Iterable[ClientMessage]:
+            if node is alice and isinstance(message, Append) and message.kind is EntryKind.APPLICATION:
+                world.say(node, Appended(message.id, 10_000, message.head, world.now))
+                return ()
+            return (message,)
+
+        world.incoming.append(swallow)
+        alice.do(Send("#plans", "swallowed"))
+        world.settle(60_000)
+        line = next(line for line in alice.history() if line.text == "swallowed")
+        assert line.state == "sent"
+        world.honest()
+        world.settle()
+        alice.do(Send("#plans", "next"))
+        world.settle()
+        noticed(bob, SecurityKind.GAP, "alice")
+        nothing_false([alice, bob])
+
+
+def test_being_struck_off_the_list_is_noticed_and_mended() -> None:
+    """The relay drops bob from a room's delivery: his device asks to be added, and is back without a person."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        channel = room_of(bob, "#plans").channel
+        world.say(bob, ChannelClosed(channel, 0))
+        world.settle(120_000)
+        check_all([alice, bob])
+        noticed(bob, SecurityKind.REJOINED)
+        alice.do(Send("#plans", "welcome back"))
+        world.settle()
+        assert "welcome back" in bob.texts()
+
+
+def test_a_withheld_commit_is_noticed_and_mended() -> None:
+    """One member is not shown a change of the room: the next one shows it, and the device comes back."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def withhold(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and isinstance(message, Entry) and message.kind is EntryKind.COMMIT:
+                return ()
+            return (message,)
+
+        world.outgoing.append(withhold)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        world.outgoing.clear()
+        carol.do(RefreshKeys("#plans"))
+        world.settle(120_000)
+        assert {SecurityKind.GAP, SecurityKind.UNDECRYPTABLE} & kinds(bob)
+        check_all([alice, bob, carol])
+        alice.do(Send("#plans", "all here"))
+        world.settle()
+        assert "all here" in bob.texts()
+        nothing_false([alice, bob, carol])
+
+
+def test_a_commit_passed_off_as_a_message_is_noticed_and_mended() -> None:
+    """The relay changes an entry's kind for one member: told, and the device comes back by itself."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def relabel(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and isinstance(message, Entry) and message.kind is EntryKind.COMMIT:
+                return (changed(message, kind=EntryKind.APPLICATION),)
+            return (message,)
+
+        world.outgoing.append(relabel)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        world.outgoing.clear()
+        noticed(bob, SecurityKind.BAD_ENTRY)
+        carol.do(Send("#plans", "bob?"))
+        world.settle(180_000)
+        check_all([alice, bob, carol])
+
+
+def test_a_withheld_commit_with_forged_heads_is_noticed_by_the_epoch() -> None:
+    """The relay hides a commit and renames the heads so that the log looks whole: the epochs give it away."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        hidden: list[int] = []
+
+        def hide(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and isinstance(message, Entry) and message.kind is EntryKind.COMMIT:
+                if not hidden:
+                    hidden.append(message.seq)
+                    hidden.append(message.head)
+                    return ()
+                if message.head == hidden[0]:
+                    return (changed(message, head=hidden[1]),)
+            return (message,)
+
+        world.outgoing.append(hide)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        carol.do(RefreshKeys("#plans"))
+        world.settle(180_000)
+        check_all([alice, bob, carol])
+        alice.do(Send("#plans", "all here"))
+        world.settle()
+        assert "all here" in bob.texts()
+
+
+def test_a_withheld_wish_to_leave_does_not_leave_anybody_behind() -> None:
+    """Carol leaves; bob is not shown that, and so cannot follow the commit that removes her: he comes back."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def withhold(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is bob and isinstance(message, Entry) and message.kind in (EntryKind.PROPOSAL, EntryKind.MEMBERS):
+                return ()
+            return (message,)
+
+        world.outgoing.append(withhold)
+        carol.do(LeaveRoom("#plans"))
+        world.settle()
+        alice.do(Send("#plans", "carol is gone"))
+        world.settle(180_000)
+        check_all([alice, bob])
+        alice.do(Send("#plans", "just us now"))
+        world.settle()
+        assert "just us now" in bob.texts()
+
+
+def test_the_room_name_of_a_closed_room_stays_inside() -> None:
+    """Nothing that the relay hears or stores holds a closed room's name or what is said there."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        alice.do(CreateRoom("operation-walnut", None, False))
+        alice.do(InvitePeople("#operation-walnut", ("bob",)))
+        world.settle()
+        bob.do(AcceptInvitation(bob.told(Invited)[-1].invitation.room))
+        bob.do(Send("#operation-walnut", "the nutcracker is ready"))
+        world.settle()
+        assert "the nutcracker is ready" in alice.texts()
+        nothing_leaked(world, "operation-walnut", "the nutcracker is ready")
