@@ -10,6 +10,7 @@ from secure_chat.client.views import DeliveryState, MessageKind, MessageView
 from secure_chat.mls.codec import Reader
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
+from secure_chat.mls.messages.content import ContentType
 from secure_chat.wire.messages import Append, EntryKind
 
 if TYPE_CHECKING:
@@ -26,33 +27,35 @@ class KeyUses:
     """Every (group, epoch, leaf, generation) encrypts one message only, of all that reaches the relay."""
 
     def __init__(self) -> None:
-        self._uses: dict[bytes, tuple[bytes, int, bytes]] = {}
-        self._arrived: dict[tuple[bytes, int, bytes], bytes] = {}
+        self._uses: dict[bytes, tuple[bytes, int, bool, bytes]] = {}
+        self._arrived: dict[tuple[bytes, int, bool, bytes], bytes] = {}
 
     def leaves(self, name: str, group: Group | None, append: Append) -> None:
         """An append leaves a client: its own group still knows which key encrypted it."""
         payload = append.payload
-        if append.kind is not EntryKind.APPLICATION or group is None or payload in self._uses:
+        if group is None or payload in self._uses:
             return
         channels = [group._epochs.current.channel, *(past.channel for past in group._epochs.past.values())]
-        channel = next((c for c in channels if payload.startswith(c.application_header)), None)
+        headers = [(c, c.application_header[:-1] + bytes([kind])) for c in channels for kind in ContentType]
+        channel, header = next(((c, h) for c, h in headers if payload.startswith(h)), (None, b""))
         if channel is None:
             return
-        reader = Reader(payload, len(channel.application_header))
+        reader = Reader(payload, len(header))
         reader.opaque()
         sealed, ciphertext = reader.opaque(), reader.opaque()
         key, nonce = channel.sender_data_keys(ciphertext)
         try:
-            data = channel.suite.aead(key).decrypt(nonce, sealed, channel.application_header[4:])
+            data = channel.suite.aead(key).decrypt(nonce, sealed, header[4:])
         except MLSError as error:
             raise Violation(f"{name} sent something that its own group can't read: {error}") from None
-        self._uses[payload] = (group.group_id, channel.epoch, data[:8])
+        # Proposals and commits have a ratchet of their own (RFC 9420 §9.1).
+        self._uses[payload] = (group.group_id, channel.epoch, append.kind is EntryKind.APPLICATION, data[:8])
 
     def arrives(self, append: Append) -> None:
         """An append reaches the relay."""
         use = self._uses.get(append.payload)
         if use is not None and self._arrived.setdefault(use, append.payload) != append.payload:
-            raise Violation(f"a message key was used twice: epoch {use[1]}, leaf and generation {use[2].hex()}")
+            raise Violation(f"a message key was used twice: epoch {use[1]}, leaf and generation {use[3].hex()}")
 
     def forget(self) -> None:
         """The relay was restored from a backup: what it had seen is gone."""

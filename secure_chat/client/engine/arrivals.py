@@ -135,7 +135,7 @@ class Arrivals:
         room.head = head
         room.generation = roles_of(state.group(room).extensions).generation
         room.attempts = 0
-        room.undecided = False
+        room.undecided = room.spent = False
         room.notes.clear()
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)

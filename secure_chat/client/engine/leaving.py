@@ -58,8 +58,8 @@ class Leaving:
         """From where leaving was interrupted."""
         state = self._state
         for _ in range(STALE_TRIES):
-            if not room.group or not state.group(room).active or len(state.accounts(room)) < 2:
-                break
+            if room.spent or not room.group or not state.group(room).active or len(state.accounts(room)) < 2:
+                break  # the note says it, too
             try:
                 yield from self._propose(room)
                 break

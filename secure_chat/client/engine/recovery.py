@@ -35,6 +35,7 @@ def start_over(state: State, device: Device) -> None:
             room.next = room.next_at = 0
         if room.phase in (Phase.JOINED, Phase.INVITED):
             lose(state, room, invited=room.phase == Phase.INVITED)
+        room.spent = True
         state.save(room)
     for item in state.outbox.values():
         forget_encryption(item)
@@ -48,6 +49,7 @@ def lose(state: State, room: Room, *, invited: bool = False) -> None:
     room.phase = Phase.OUT
     room.attempts = 0
     room.undecided = invited or room.undecided
+    room.spent = True
     state.save(room)
     state.show(room)
     state.poke(room)

@@ -271,6 +271,8 @@ class Room(Struct):
     """Leave notes of members whose leaf is still in the tree."""
     introducer: bytes = b""
     """Account that signed the Welcome into `next`."""
+    spent: bool = False
+    """Nothing is encrypted with `group` any more: this device is out, and its keys may have been used elsewhere."""
 
 
 class RosterEntry(Struct, array_like=True):
