@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import apsw
+
 from secure_chat.client.commands import Command
 from secure_chat.client.engine.create import new_profile
 from secure_chat.client.engine.effects import Ask, Connected, Disconnected, Effects, Input, Received, Tick
@@ -352,6 +354,13 @@ class World:
         node.connect()
         self.settle()
         return node
+
+    def impersonate(self, handle: str, real_name: str) -> Node:
+        """A client with another account key under somebody's handle: the relay lies about who that is."""
+        connection = apsw.Connection(str(self.home.database))
+        connection.execute("UPDATE accounts SET handle = ? WHERE handle = ?", (f"{handle}.old", handle))
+        connection.close()
+        return self.join(handle, account=AccountKey(self.random.randbytes(32)), profile=real_name)
 
     def add(self, name: str, *, account: AccountKey | None = None, profile: str = "") -> Node:
         """A new client that has not connected yet."""

@@ -194,17 +194,19 @@ class Outbox:
         if not waiting or not state.is_live(room) or state.has_timer("outbox", room.channel):
             return
         way = self._on_their_way.setdefault(room.channel, {})
-        for item in list(waiting.values()):
+        if len(way) >= WINDOW:
+            return
+        for item in waiting.values():
             if item.failed or item.order in way:
                 continue
             if len(way) >= WINDOW or (way and room.channel not in self._resumed):
                 return
             if not item.append:
-                if not self._may_encrypt(room) or any(other.head != room.head for other in way.values()):
+                if not self._may_encrypt(room) or _head(way, room.head) != room.head:
                     return
                 self._encrypt(room, item)
                 self._resumed.add(room.channel)
-            elif any(other.head != item.head for other in way.values()):
+            elif _head(way, item.head) != item.head:
                 return
             self._send(way, item)
 
@@ -354,3 +356,8 @@ class Outbox:
         view = self._state.line(item.id.hex())
         if view is not None and (view.state, view.detail) != (delivery, detail):
             self._history.change(replace(view, state=delivery, detail=detail, time=time or view.time))
+
+
+def _head(way: dict[int, Outgoing], default: int) -> int:
+    """Under which head everything on its way was encrypted: always one and the same."""
+    return next(iter(way.values())).head if way else default

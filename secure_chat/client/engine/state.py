@@ -78,6 +78,7 @@ class State:
         self.active: set[bytes] = set()
         """Rooms in which something may now be possible: looked at before `handle` returns."""
         self._rosters: dict[bytes, Roster | None] = {}
+        self._accounts: dict[bytes, list[bytes]] = {}
         self._groups: dict[tuple[bytes, int], Group] = {}
         self._timers: dict[TimerKey, int] = {}
         self._lines: dict[str, MessageView] = {}
@@ -119,27 +120,31 @@ class State:
         if self._dirty_counter:
             counters = spaces.order_key(self.append_counter) + spaces.order_key(self._order)
             self.put(spaces.PROFILE, b"counters", counters)
-        for channel in sorted(self._dirty_rooms):
-            self.put(spaces.ROOMS, channel, self.rooms[channel])
-        for channel in sorted(self._dirty_positions):
-            self.put(spaces.POSITIONS, channel, spaces.order_key(self.positions[channel]))
-        for order in sorted(self._dirty_outbox):
-            item = self.outbox.get(order)
-            if item is None:
-                self.delete(spaces.OUTBOX, spaces.order_key(order))
-            else:
-                self.put(spaces.OUTBOX, spaces.order_key(order), item)
-        for account in sorted(self._dirty_people):
-            self.put(spaces.PEOPLE, account, self.people[account])
+        if self._dirty_rooms:
+            for channel in sorted(self._dirty_rooms):
+                self.put(spaces.ROOMS, channel, self.rooms[channel])
+            self._dirty_rooms.clear()
+        if self._dirty_positions:
+            for channel in sorted(self._dirty_positions):
+                self.put(spaces.POSITIONS, channel, spaces.order_key(self.positions[channel]))
+            self._dirty_positions.clear()
+        if self._dirty_outbox:
+            for order in sorted(self._dirty_outbox):
+                item = self.outbox.get(order)
+                if item is None:
+                    self.delete(spaces.OUTBOX, spaces.order_key(order))
+                else:
+                    self.put(spaces.OUTBOX, spaces.order_key(order), item)
+            self._dirty_outbox.clear()
+        if self._dirty_people:
+            for account in sorted(self._dirty_people):
+                self.put(spaces.PEOPLE, account, self.people[account])
+            self._dirty_people.clear()
         for channel, number in sorted(self._dirty_groups):
             space = spaces.group_space(channel, number)
             for key, value in self._groups[channel, number].changes():
                 self.effects.writes.append(DeleteRow(space, key) if value is None else PutRow(space, key, value))
         self._dirty_profile = self._dirty_counter = False
-        self._dirty_rooms.clear()
-        self._dirty_positions.clear()
-        self._dirty_outbox.clear()
-        self._dirty_people.clear()
         self._dirty_groups.clear()
         self.effects.wake_at = min(self._timers.values(), default=0)
         return self.effects
@@ -272,6 +277,7 @@ class State:
     def save_roster(self, room: Room, roster: Roster | None) -> None:
         """The members have changed."""
         self._rosters[room.channel] = roster
+        self._accounts.pop(room.channel, None)
         if roster is None:
             self.delete(spaces.ROSTERS, room.channel)
         else:
@@ -300,8 +306,12 @@ class State:
 
     def accounts(self, room: Room) -> list[bytes]:
         """The accounts in a room, by their first leaf."""
-        roster = self.roster(room)
-        return [] if roster is None else list(dict.fromkeys(entry.account for entry in roster.entries))
+        accounts = self._accounts.get(room.channel)
+        if accounts is None:
+            roster = self.roster(room)
+            accounts = [] if roster is None else list(dict.fromkeys(entry.account for entry in roster.entries))
+            self._accounts[room.channel] = accounts
+        return accounts
 
     # -- history
 
