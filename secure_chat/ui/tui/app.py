@@ -47,6 +47,7 @@ class ChatApp(App[str]):
         self.busy_with_keys = False
         """Whether a screen about a changed key is up."""
         self._link = link
+        self._chat: ChatScreen | None = None
         self.is_usable = False
         """Whether rooms and history are on screen."""
         for look in self.looks.values():
@@ -59,18 +60,25 @@ class ChatApp(App[str]):
         return Profile(self.profile).directory
 
     def get_default_screen(self) -> Screen[None]:
-        """The chat, or joining."""
-        if self.client is not None:
-            return ChatScreen(Desk(self.client))
-        from secure_chat.ui.tui.first_run.screen import FirstRun
+        """The chat at once, if somebody has joined."""
+        return super().get_default_screen() if self.client is None else self._new_chat(self.client)
 
-        return FirstRun(self.profile, self._link)
+    def on_mount(self) -> None:
+        """Joining, if nobody has."""
+        if self.client is None:
+            from secure_chat.ui.tui.first_run.screen import FirstRun
+
+            self.push_screen(FirstRun(self.profile, self._link))
+
+    def _new_chat(self, client: Client) -> ChatScreen:
+        self._chat = ChatScreen(Desk(client))
+        return self._chat
 
     def joined(self, client: Client) -> None:
         """The first run is over: the chat."""
         self.client = client
         self.settings = Settings.load(self._directory)
-        self.switch_screen(ChatScreen(Desk(client)))
+        self.switch_screen(self._new_chat(client))
 
     def choose_look(self) -> None:
         """The look that was chosen, or what fits the terminal."""
@@ -92,15 +100,13 @@ class ChatApp(App[str]):
 
     def show_title(self) -> None:
         """Room and what is unread, in the title of the terminal."""
-        chat = self.screen_stack[0]
-        if isinstance(chat, ChatScreen):
-            notify.set_title(self, chat.title_words())
+        if self._chat is not None:
+            notify.set_title(self, self._chat.title_words())
 
     def action_quit_hint(self) -> None:
         """Ctrl-C ends nothing by accident."""
-        chat = self.screen_stack[0]
-        if isinstance(chat, ChatScreen):
-            chat.say("Ctrl-Q leaves the chat", "dim")
+        if self._chat is not None:
+            self._chat.say("Ctrl-Q leaves the chat", "dim")
 
 
 def _terminal_is_light() -> bool:

@@ -93,7 +93,11 @@ class Model:
 
     def next_unread(self) -> RoomView | None:
         """Where to look next: mentions and direct messages first, then the most recent; muted rooms last."""
-        waiting = [room for room in self.rooms.values() if room.unread and room.id != self.current]
+        waiting = [
+            room
+            for room in self.rooms.values()
+            if room.unread and room.id != self.current and room.id not in self.invitations
+        ]
         return min(
             waiting,
             key=lambda room: (
@@ -108,7 +112,11 @@ class Model:
 
     def unread_elsewhere(self) -> tuple[int, int]:
         """Unread messages and mentions in other rooms that are not muted."""
-        others = [room for room in self.rooms.values() if room.id != self.current and not room.muted]
+        others = [
+            room
+            for room in self.rooms.values()
+            if room.id != self.current and not room.muted and room.id not in self.invitations
+        ]
         return sum(room.unread for room in others), sum(room.mentions for room in others)
 
     def find(self, name: str) -> RoomView | None:

@@ -28,6 +28,7 @@ from secure_chat.client.events import (
 )
 from secure_chat.client.queries import GetInvitations, GetPeople, GetRooms, GetStatus
 from secure_chat.client.views import (
+    ConnectionState,
     DeliveryState,
     InvitationView,
     MessageId,
@@ -161,6 +162,8 @@ class Desk:
 
     def _added(self, event: MessageAdded, message: MessageView, changes: Changes, *, mention: bool, live: bool) -> None:
         self.model.heard((message,))
+        # The first messages of a conversation that one was just added to come as if caught up with; they call, too.
+        live = live or self.model.connection.state is ConnectionState.ONLINE
         changes.typing = True
         if message.room == self.model.current:
             changes.added.append(message)

@@ -99,7 +99,6 @@ class ChatScreen(Screen[None]):
         self.notices = Notices()
         self.talk = Conversation(desk)
         self.code: RoomCodeView | None = None
-        self.chosen: MessageView | None = None
         self._reading = False
         self._typed_at = 0.0
         self._members_wanted = False
@@ -113,9 +112,9 @@ class ChatScreen(Screen[None]):
         with Horizontal(id="body"):
             yield LineList(id="rooms")
             with Vertical(id="middle"):
-                yield OneLine(id="header", surface="raised")
+                yield OneLine(id="header", surface="raised", right_first=True)
                 yield self.talk.view
-                yield OneLine(id="info", surface="background")
+                yield OneLine(id="info", surface="background", right_first=True)
                 yield LineList(id="completions", surface="raised", cursor_always=True)
                 yield Composer(id="composer")
             yield LineList(id="members")
@@ -177,7 +176,6 @@ class ChatScreen(Screen[None]):
         self.writing.leave_room()
         self.model.current = room_id
         self.model.visits.enter(room_id)
-        self.chosen = None
         self._new_below = 0
         self.code = None
         self.writing.enter_room()
@@ -345,9 +343,13 @@ class ChatScreen(Screen[None]):
     def _jump(self, event: JumpAsked) -> None:
         self.run_worker(self.talk.jump_to_fraction(event.fraction), group="jump", exclusive=True)
 
+    @property
+    def chosen(self) -> MessageView | None:
+        """The message that is chosen, as it is now."""
+        return self.talk.view.window.at(self.talk.view.chosen)
+
     @on(Chosen)
-    def _chosen(self, event: Chosen) -> None:
-        self.chosen = event.message
+    def _other_chosen(self) -> None:
         self.refresh_bindings()
 
     @on(Opened)

@@ -24,8 +24,8 @@ class Composer(TextArea):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "send", "Send", key_display="⏎"),
-        Binding("alt+enter", "new_line", "New line", key_display="Alt-⏎"),
-        Binding("tab", "complete", "Complete", key_display="Tab"),
+        Binding("alt+enter", "new_line", "New line", show=False),
+        Binding("tab", "complete", "Complete", show=False),
     ]
 
     @dataclass

@@ -80,7 +80,7 @@ class FirstRun(Screen[None]):
         said = STEPS[step]
         mark = f"{said.number} of 5 · " if step is not Step.JOINING else ""
         self.query_one("#title", Static).update(Text(f"{mark}{said.title}"))
-        words = said.words + (f"\n\n    {self._recovery}\n\nF5 copies it; Enter: I have written it down."
+        words = said.words + (f"\n\n{_two_lines(self._recovery)}\n\nF5 copies it; Enter: I have written it down."
                               if step is Step.RECOVERY else "")  # fmt: skip
         self.query_one("#words", Static).update(Text(words))
         answer = self.query_one("#answer", Input)
@@ -214,3 +214,10 @@ class FirstRun(Screen[None]):
 def _where(error: SecureChatError) -> Step:
     """The step at which a failure can be mended."""
     return Step.LINK if isinstance(error, InviteLinkError) else Step.NAME
+
+
+def _two_lines(code: str) -> str:
+    """The recovery code so that it also fits a narrow screen."""
+    groups = code.split("-")
+    half = len(groups) // 2
+    return f"    {'-'.join(groups[:half])}-\n    {'-'.join(groups[half:])}"

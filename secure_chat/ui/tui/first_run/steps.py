@@ -89,8 +89,8 @@ STEPS: dict[Step, Said] = {
 
 def lock_items() -> list[Item]:
     """The choices, a sentence each."""
-    choices = [(Lock.PASSPHRASE, "Passphrase", "asked at each start; safe even if the computer is stolen")]
+    choices = [(Lock.PASSPHRASE, "Passphrase", "asked at each start; protects a stolen disk")]
     if find_spec("keyring") is not None:
-        choices.append((Lock.KEYRING, "Keyring", "the system unlocks it when you log in; nothing to type"))
-    choices.append((Lock.KEY_FILE, "No passphrase", "a file only you can read; not safe if the disk is stolen"))
+        choices.append((Lock.KEYRING, "Keyring", "unlocked when you log in; nothing to type"))
+    choices.append((Lock.KEY_FILE, "No passphrase", "nothing to type; a stolen disk is open"))
     return [Item(lock.value, ((f"{name:<14}", "strong"), (explained, "text"))) for lock, name, explained in choices]

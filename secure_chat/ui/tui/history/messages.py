@@ -27,11 +27,8 @@ class Reached(Message):
     end: bool
 
 
-@dataclass
 class Chosen(Message):
     """Another message is chosen, or none."""
-
-    message: MessageView | None
 
 
 @dataclass

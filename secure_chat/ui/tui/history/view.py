@@ -134,7 +134,7 @@ class HistoryView(Widget, can_focus=True):
         """Marks a message; "" for none."""
         if message != self.chosen:
             self.chosen = message
-            self.post_message(Chosen(self.window.at(message)))
+            self.post_message(Chosen())
             self.refresh()
 
     @property

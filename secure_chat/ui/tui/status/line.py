@@ -15,11 +15,12 @@ __all__ = ["OneLine"]
 
 
 class OneLine(Widget):
-    """Text at the left, text at the right; the left gives way."""
+    """Text at the left, text at the right; pieces at the right give way, unless they are what matters."""
 
-    def __init__(self, *, id: str | None = None, surface: str = "surface") -> None:
+    def __init__(self, *, id: str | None = None, surface: str = "surface", right_first: bool = False) -> None:
         super().__init__(id=id)
         self._surface = surface
+        self._right_first = right_first
         self._left: Sequence[Piece] = ()
         self._right: Sequence[Piece] = ()
 
@@ -46,8 +47,8 @@ class OneLine(Widget):
         if y:
             return Strip.blank(width, base)
         right = list(self._right)
-        left_size = sum(cells.cell_len(text) for text, _ in self._left)
-        while right and left_size + sum(cells.cell_len(text) for text, _ in right) + 3 > width:
+        left_size = 3 + sum(cells.cell_len(text) for text, _ in self._left)
+        while right and not self._right_first and left_size + sum(cells.cell_len(text) for text, _ in right) > width:
             right.pop(0)
         left = [Segment(" ", base), *(self._segment(piece, base) for piece in self._left)]
         tail = [*(self._segment(piece, base) for piece in right), Segment(" ", base)]

@@ -23,6 +23,7 @@ class KeyChangedScreen(Screen[str]):
     Somebody who is in the middle of a message goes on typing for a moment: a sentence is no answer here.
     """
 
+    AUTO_FOCUS = "Input"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "Decide", key_display="⏎", priority=True),
         Binding("escape", "explain", show=False),
