@@ -1,5 +1,6 @@
 """Opening the chat: full screen where the terminal allows it, in lines otherwise or when asked to."""
 
+import gc
 import os
 
 from secure_chat.client.api import Client
@@ -31,6 +32,7 @@ def run_chat(session: Session, client: Client | None, *, plain: bool, link: str 
     """Runs until the user leaves; going over to the line mode keeps the client."""
     session.may_ask = False  # from here on the screen belongs to the chat
     if not plain:
+        gc.disable()  # until the screen is there: starting makes no garbage
         from secure_chat.ui.tui.app import run_tui  # 130 ms
 
         client = run_tui(client, session.profile, session.adopt, link=link)

@@ -1,6 +1,8 @@
 """The terminal UI: colours, settings, and which screen comes first."""
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -21,6 +23,8 @@ __all__ = ["PLAIN", "ChatApp", "run_tui"]
 
 PLAIN = "plain"
 """What the app ends with when the user wants the line mode."""
+SWITCH_INTERVAL = 0.001
+"""Seconds after which the client's thread, at work on a message, lets a key through; Python's default is 0.005."""
 
 
 class ChatApp(App[str]):
@@ -96,6 +100,8 @@ class ChatApp(App[str]):
     def usable(self) -> None:
         """The chat is on screen."""
         self.is_usable = True
+        gc.freeze()  # what starting made stays: no collection looks at it again
+        gc.enable()  # `run_chat` turns it off for the time of starting
         self.show_title()
 
     def show_title(self) -> None:
@@ -120,7 +126,11 @@ def run_tui(client: Client | None, profile: str, adopt: Callable[[Client], objec
     Without a `client` somebody joins first, and `adopt` gets the client that comes of it, to be closed at the end.
     """
     app = ChatApp(client, profile, link)
-    result = app.run()
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    try:
+        result = app.run()
+    finally:
+        gc.enable()
     if app.client is not None and app.client is not client:
         adopt(app.client)
     return app.client if result == PLAIN else None

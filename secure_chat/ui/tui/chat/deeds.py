@@ -5,13 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 
-from secure_chat.client.events import KeyChanged, MessageChanged
-from secure_chat.client.queries import GetStatus
-from secure_chat.client.views import StatusView
 from secure_chat.errors import SecureChatError
-from secure_chat.ui.presenter import describe_event, room_title
-from secure_chat.ui.tui import cells, notify
-from secure_chat.ui.tui.chat.desk import Changes
 from secure_chat.ui.tui.chat.message_deeds import MessageDeeds
 from secure_chat.ui.tui.chat.people_deeds import PeopleDeeds
 from secure_chat.ui.tui.chat.room_deeds import RoomDeeds
@@ -25,7 +19,7 @@ Deed = Callable[[str], Awaitable[None]]
 
 
 class Deeds:
-    """Deeds by name, and what is told to the user unasked."""
+    """Deeds by name."""
 
     BY_COMMAND: ClassVar[dict[str, str]] = {
         "next": "next",
@@ -57,7 +51,6 @@ class Deeds:
             "plain": self._plain,
             "quit": self._quit,
         }
-        self._keys: list[KeyChanged] = []
 
     def start(self, name: str, argument: str = "") -> None:
         """Starts a deed; what goes wrong is told on the screen."""
@@ -72,63 +65,6 @@ class Deeds:
             await deed(argument)
         except SecureChatError as error:
             self._screen.fail(error)
-
-    # --- told unasked
-
-    def tell(self, changes: Changes) -> None:
-        """Notices, pointers to other rooms, calls for attention, changed keys."""
-        screen = self._screen
-        for event in changes.tell:
-            if isinstance(event, MessageChanged):
-                room = screen.model.rooms.get(event.message.room)
-                if room is not None and room.id != screen.model.current:
-                    screen.say(f"a message to {room_title(room)} was not sent", "bad", label="!")
-                continue
-            lines = describe_event(event)
-            if lines:
-                alarming = lines[0].startswith("!!")
-                style = "bad" if alarming else "text"
-                screen.say(lines[0].lstrip("!- "), style, label="!" if alarming else "")
-        self._point_elsewhere(changes)
-        self._call(changes)
-        if changes.removed is not None and changes.removed.room == screen.model.current:
-            screen.draw_lists()
-        self._keys += changes.keys
-        if self._keys and not screen.app.busy_with_keys:
-            self.start("key_changed")
-
-    def _point_elsewhere(self, changes: Changes) -> None:
-        screen = self._screen
-        shown = [each.message for each in changes.elsewhere if not self._muted(each.message.room)]
-        if not shown:
-            return
-        message = shown[-1]
-        room = screen.model.rooms.get(message.room)
-        where = room_title(room) if room is not None else "a new room"
-        said = cells.cut(cells.line(message.text), 60)
-        screen.say(f"→ {where} · {message.sender}: {said}   Alt-A goes there", "accent")
-
-    def _call(self, changes: Changes) -> None:
-        screen = self._screen
-        if not screen.app.settings.sound:
-            return
-        for each in changes.alerts:
-            message = each.message
-            seen = message.room == screen.model.current and screen.app.app_focus
-            if not seen and not self._muted(message.room):
-                room = screen.model.rooms.get(message.room)
-                title = room_title(room) if room is not None else ""
-                where = f" in {title}" if title.startswith("#") else ""
-                notify.call(screen.app, f"{message.sender} wrote to you{where}")
-                return
-
-    def _muted(self, room_id: str) -> bool:
-        room = self._screen.model.rooms.get(room_id)
-        return room is not None and room.muted
-
-    def next_key(self) -> KeyChanged | None:
-        """A changed key that waits for a decision."""
-        return self._keys.pop(0) if self._keys else None
 
     # --- the screen itself
 
@@ -161,13 +97,6 @@ class Deeds:
         from secure_chat.ui.tui.dialogs.read import Reader
 
         self._screen.app.push_screen(Reader(title, text))
-
-    async def count_queued(self) -> None:
-        """How many messages wait to go out."""
-        status = await self._screen.desk.ask(GetStatus())
-        if isinstance(status, StatusView):
-            self._screen.model.queued = status.queued
-            self._screen.draw_status()
 
     async def _help(self, _: str) -> None:
         from secure_chat.ui.tui.help.words import help_text

@@ -100,6 +100,12 @@ class Desk:
         model.set_people(person for person in people if isinstance(person, PersonView))
         model.invitations = {each.room: each for each in invitations if isinstance(each, InvitationView)}
 
+    async def count_queued(self) -> None:
+        """How many messages wait to go out."""
+        status = await self.ask(GetStatus())
+        assert isinstance(status, StatusView)
+        self.model.queued = status.queued
+
     async def find_room(self, room_id: str) -> RoomView | None:
         """A room's view, also of one that has just been made."""
         if room_id not in self.model.rooms:

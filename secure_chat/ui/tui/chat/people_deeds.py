@@ -86,7 +86,7 @@ class PeopleDeeds:
         screen = self._screen
         screen.app.busy_with_keys = True
         try:
-            while (event := screen.deeds.next_key()) is not None:
+            while (event := screen.teller.next_key()) is not None:
                 answer = await screen.app.push_screen_wait(KeyChangedScreen(event))
                 if answer == "compare":
                     await self.verify(event.handle)

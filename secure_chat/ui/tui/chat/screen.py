@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
@@ -20,6 +21,7 @@ from secure_chat.ui.tui import cells
 from secure_chat.ui.tui.chat.conversation import Conversation
 from secure_chat.ui.tui.chat.desk import Changes, Desk
 from secure_chat.ui.tui.chat.notices import Notices
+from secure_chat.ui.tui.chat.teller import Teller
 from secure_chat.ui.tui.chat.writing import Writing
 from secure_chat.ui.tui.composer.widget import Composer
 from secure_chat.ui.tui.feed import Feed
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from textual.command import Provider
 
     from secure_chat.ui.tui.app import ChatApp
+    from secure_chat.ui.tui.chat.deeds import Deeds
 
 __all__ = ["ChatScreen"]
 
@@ -123,15 +126,13 @@ class ChatScreen(Screen[None]):
 
     async def on_mount(self) -> None:
         """Shows the chat as it is on disk, then what happens."""
-        from secure_chat.ui.tui.chat.deeds import Deeds
-
         self.rooms = self.query_one("#rooms", LineList)
         self.members = self.query_one("#members", LineList)
         self.composer = self.query_one(Composer)
         self.header = self.query_one("#header", OneLine)
         self.info = self.query_one("#info", OneLine)
         self.status = self.query_one("#status", OneLine)
-        self.deeds = Deeds(self)
+        self.teller = Teller(self)
         self.writing = Writing(self)
         completions = self.query_one("#completions", LineList)
         completions.can_focus = False
@@ -161,6 +162,13 @@ class ChatScreen(Screen[None]):
     def on_unmount(self) -> None:
         """Nobody looks any more."""
         self._unsubscribe()
+
+    @cached_property
+    def deeds(self) -> "Deeds":
+        """What keys and commands start; imported with the first of them."""
+        from secure_chat.ui.tui.chat.deeds import Deeds
+
+        return Deeds(self)
 
     # --- rooms
 
@@ -243,7 +251,7 @@ class ChatScreen(Screen[None]):
             self.set_timer(MEMBERS_DELAY, self.fetch_members)
         if changes.connection:
             self.draw_status()
-            self.run_worker(self.deeds.count_queued(), group="queued", exclusive=True)
+            self.run_worker(self._count_queued(), group="queued", exclusive=True)
         if changes.progress is not None:
             done = changes.progress.total and changes.progress.done >= changes.progress.total
             self.notices.progress = None if done else changes.progress
@@ -251,8 +259,12 @@ class ChatScreen(Screen[None]):
             self.go(changes.entered.id)
         if changes.removed is not None:
             self.draw_room()
-        self.deeds.tell(changes)
+        self.teller.tell(changes)
         self.draw_info()
+
+    async def _count_queued(self) -> None:
+        await self.desk.count_queued()
+        self.draw_status()
 
     def _draw_messages(self, changes: Changes) -> None:
         if not changes.added and not changes.changed:

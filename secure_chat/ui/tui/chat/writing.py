@@ -8,13 +8,12 @@ from secure_chat.client.errors import ClientError
 from secure_chat.client.views import MessageView, RoomId
 from secure_chat.errors import SecureChatError
 from secure_chat.ui.tui import cells
-from secure_chat.ui.tui.chat.commands import COMMANDS, Commands
 from secure_chat.ui.tui.chat.notices import Context
-from secure_chat.ui.tui.composer.completion import Candidate, complete
 from secure_chat.ui.tui.lists import Item, LineList
 
 if TYPE_CHECKING:
     from secure_chat.ui.tui.chat.screen import ChatScreen
+    from secure_chat.ui.tui.composer.completion import Candidate
 
 __all__ = ["Writing"]
 
@@ -30,7 +29,6 @@ class Writing:
 
     def __init__(self, screen: "ChatScreen") -> None:
         self._screen = screen
-        self._commands = Commands(screen)
         self._drafts: dict[RoomId, _Draft] = {}
         self._list = screen.query_one("#completions", LineList)
         self._candidates: list[Candidate] = []
@@ -100,7 +98,9 @@ class Writing:
         screen.notices.drop()
         try:
             if text.startswith("/") and not text.startswith("//") and "\n" not in text:
-                await self._commands.run(text.rstrip())
+                from secure_chat.ui.tui.chat.commands import Commands
+
+                await Commands(screen).run(text.rstrip())
                 return
             text = text.removeprefix("/") if text.startswith("//") else text
             if not room:
@@ -122,6 +122,12 @@ class Writing:
     def offer(self, before: str, *, forced: bool) -> None:
         """Shows how the word before the cursor could go on."""
         screen = self._screen
+        if not before and not forced:
+            self._hide()
+            return
+        from secure_chat.ui.tui.chat.commands import COMMANDS
+        from secure_chat.ui.tui.composer.completion import complete  # with the first key
+
         length, found = complete(before, screen.model, COMMANDS, forced=forced)
         word = before[len(before) - length :] if length else ""
         if len(found) == 1 and found[0].insert.strip() == word.strip():

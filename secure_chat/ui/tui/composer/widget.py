@@ -9,7 +9,6 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from secure_chat.ui.text import clean
-from secure_chat.ui.tui.composer.emoji import replace_names
 
 __all__ = ["Composer"]
 
@@ -129,6 +128,8 @@ class Composer(TextArea):
     def action_send(self) -> None:
         """Sends the text, with ``:smile:`` as 😄."""
         if self.text.strip():
+            from secure_chat.ui.tui.composer.emoji import replace_names  # with the first message
+
             self.post_message(self.Sent(self.text if self.text.startswith("/") else replace_names(self.text)))
 
     def action_new_line(self) -> None:

@@ -1,6 +1,7 @@
 """An invite link: as text to copy, and as a QR code where there is room."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -22,6 +23,7 @@ AROUND = 8
 class CodeScreen(Screen[None]):
     """A code on a white screen: its margin is the whole rest, so that it fits where it just fits."""
 
+    CSS_PATH = Path(__file__).with_name("dialogs.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter,space", "dismiss", "Back")]
 
     def __init__(self, text: str) -> None:

@@ -1,6 +1,7 @@
 """The first run: one question at a time, and what is wrong is said where it was typed."""
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -31,6 +32,7 @@ __all__ = ["FirstRun"]
 class FirstRun(Screen[None]):
     """Ends by handing the joined client to the app."""
 
+    CSS_PATH = Path(__file__).with_name("first_run.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "next", "Next", key_display="⏎", priority=True),
         Binding("escape", "back", "Back", key_display="Esc"),

@@ -1,6 +1,7 @@
 """A changed account key: a screen that can't be overlooked, and that no key pressed by accident closes."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -24,6 +25,7 @@ class KeyChangedScreen(Screen[str]):
     """
 
     AUTO_FOCUS = "Input"
+    CSS_PATH = Path(__file__).with_name("verify.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "submit", "Decide", key_display="⏎", priority=True),
         Binding("escape", "explain", show=False),

@@ -1,5 +1,6 @@
 """Comparing safety numbers: digits in large groups, a QR code, and three answers."""
 
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -24,6 +25,7 @@ SMALL_CODE = (60, 16)
 class VerifyScreen(Screen[str]):
     """Ends with "same", "different" or "later"."""
 
+    CSS_PATH = Path(__file__).with_name("verify.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('same')", "Same"),
         Binding("d", "answer('different')", "Different"),
@@ -65,6 +67,7 @@ class VerifyScreen(Screen[str]):
 class DifferentScreen(Screen[bool]):
     """What to do when the numbers differ; ends with whether the person is to be blocked."""
 
+    CSS_PATH = Path(__file__).with_name("verify.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "answer(True)", "Block"),
         Binding("enter,escape", "answer(False)", "I have read this", key_display="Enter"),

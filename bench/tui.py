@@ -1,0 +1,249 @@
+"""The terminal UI as a person feels it: `python -m bench.tui [--json]`.
+
+The real program in a pseudo-terminal, against a real relay, with a real second client that sends 50 messages a second
+into the open room, whose history holds 100,000 messages. Measured: from the start of the process to the last line of
+history on screen, from a key to its letter on screen, and the largest resident memory.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import pty
+import random
+import select
+import signal
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.client.figures import Figure, percentile, table
+from bench.servers import relay
+from secure_chat.client.api import Client
+from secure_chat.client.engine.effects import PutMessage
+from secure_chat.client.profile import Profile
+from secure_chat.client.store import Store
+from secure_chat.client.views import DeliveryState, MessageKind, MessageView
+from secure_chat.identity.invite import InviteLink
+from secure_chat.server.control import operate
+from secure_chat.server.core.admin import CreateInviteToken, NewInvite
+from secure_chat.server.home import Home
+
+__all__ = ["main", "measure"]
+
+MESSAGES = 100_000
+RATE = 50.0
+KEYS = 600
+KEYS_PER_SECOND = 10.0
+STARTS = 7
+SIZE = (120, 40)
+START_MS, KEY_MS, MEMORY_MIB = 450.0, 30.0, 80.0
+"""Targets."""
+PATIENCE = 60.0
+LAST_WORDS = "the-very-last-line-of-the-history"
+LETTERS = "ΓΔΘΛΞΠΣΦΨΩ"
+"""In no message and in no word of the screen."""
+
+
+class Screen:
+    """The program in a pseudo-terminal; what it writes is only searched, not drawn."""
+
+    def __init__(self, home: Path, profile: str) -> None:
+        self.begun = time.perf_counter()
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            environment = {
+                **os.environ,
+                "SECURE_CHAT_HOME": str(home),
+                "TERM": "xterm-256color",
+                "COLORTERM": "truecolor",
+            }
+            os.execvpe(  # noqa: S606
+                sys.executable, [sys.executable, "-m", "secure_chat", "client", "--profile", profile], environment
+            )
+        columns, rows = SIZE
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def wait_for(self, text: str) -> float:
+        """Reads until the text was written; the moment of that."""
+        wanted, seen = text.encode(), b""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            data = self.read(0.5)
+            if data:
+                seen = seen[-len(wanted) :] + data
+                if wanted in seen:
+                    return time.perf_counter()
+        raise TimeoutError(f"not on the screen within {PATIENCE} s: {text}")
+
+    def read(self, timeout: float) -> bytes:
+        """What was written, nothing if nothing comes in time."""
+        ready, _, _ = select.select([self._fd], [], [], timeout)
+        try:
+            return os.read(self._fd, 1 << 16) if ready else b""
+        except OSError:
+            raise TimeoutError("the program has ended") from None
+
+    def press(self, keys: str) -> None:
+        """Types."""
+        os.write(self._fd, keys.encode())
+
+    def memory(self) -> float:
+        """Largest resident memory so far, MiB."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+        raise OSError("this system does not tell the memory of a process")
+
+    def end(self) -> None:
+        """Ends the program and reads what it still says."""
+        os.kill(self.pid, signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while os.waitpid(self.pid, os.WNOHANG) == (0, 0) and time.monotonic() < deadline:
+            try:
+                self.read(0.05)
+            except TimeoutError:
+                time.sleep(0.01)
+        os.close(self._fd)
+
+
+def fill(profile: str, room: str, count: int) -> None:
+    """A history of so many messages by twenty people over two years."""
+    chance = random.Random(7)
+    words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(2_000)]
+    people = [(f"person{number}", chance.randbytes(32).hex()) for number in range(20)]
+    begin = time.time_ns() // 1_000_000 - 730 * 86_400_000
+    stored = Profile(profile)
+    with stored.acquire(), Store.open(stored.store_path, stored.vault.unlock()) as store:
+        batch = []
+        for number in range(count):
+            sender, account = chance.choice(people)
+            text = LAST_WORDS if number == count - 1 else " ".join(chance.choices(words, k=chance.randint(1, 40)))
+            batch.append(
+                PutMessage(
+                    MessageView(
+                        id=chance.randbytes(16).hex(),
+                        room=room,
+                        position=0,
+                        kind=MessageKind.TEXT,
+                        sender=sender,
+                        account=account,
+                        time=begin + number * 630_000,
+                        text=text,
+                        state=DeliveryState.RECEIVED,
+                    )
+                )
+            )
+            if len(batch) == 5_000 or number == count - 1:
+                store.apply(batch)
+                store.commit()
+                batch = []
+
+
+@contextmanager
+def talking(client: Client, rate: float) -> Iterator[None]:
+    """Somebody sends into the lobby, so many messages a second."""
+    stop = threading.Event()
+    chance = random.Random(1)
+
+    def talk() -> None:
+        due = time.monotonic()
+        while not stop.wait(max(0.0, due - time.monotonic())):
+            client.send("#lobby", "x" * chance.randint(5, 160))
+            due += 1 / rate
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def measure(folder: Path, messages: int, keys: int, starts: int) -> list[Figure]:
+    """Everything, with the relay and both profiles in `folder`."""
+    home = folder / "home"
+    os.environ["SECURE_CHAT_HOME"] = str(home)
+    with relay(folder / "relay", {"limits.requests_per_second": 1000}) as server:
+        link = _link(folder / "relay", server.port)
+        with Client.join(link, "anna", profile="anna") as anna, Client.join(link, "ben", profile="ben") as ben:
+            anna.wait_until_entered()
+            ben.wait_until_entered()
+            lobby = anna.rooms()[0].id
+        fill("anna", lobby, messages)
+        started = []
+        for _ in range(starts):
+            screen = Screen(home, "anna")
+            started.append((screen.wait_for(LAST_WORDS) - screen.begun) * 1000)
+            screen.end()
+        with Client.open("ben") as ben:
+            ben.wait_until_online()
+            screen = Screen(home, "anna")
+            screen.wait_for(LAST_WORDS)
+            with talking(ben, RATE):
+                screen.wait_for("xxxxx")
+                latencies = _type(screen, keys)
+            memory = screen.memory()
+            screen.end()
+    return [
+        Figure(
+            f"start to usable, {messages:,} messages, median of {starts}", statistics.median(started), "ms", START_MS
+        ),
+        Figure(f"key to screen p50, {RATE:g} messages a second", percentile(latencies, 0.5), "ms"),
+        Figure(f"key to screen p99 of {keys}", percentile(latencies, 0.99), "ms", KEY_MS),
+        Figure("largest resident memory", memory, "MiB", MEMORY_MIB),
+    ]
+
+
+def _type(screen: Screen, keys: int) -> list[float]:
+    latencies = []
+    due = time.monotonic()
+    for number in range(keys):
+        while (left := due - time.monotonic()) > 0:
+            screen.read(left)
+        letter = LETTERS[number % len(LETTERS)]
+        begun = time.perf_counter()
+        screen.press(letter)
+        latencies.append((screen.wait_for(letter) - begun) * 1000)
+        due = max(due + 1 / KEYS_PER_SECOND, time.monotonic())
+        if number % len(LETTERS) == len(LETTERS) - 1:
+            screen.press("\x15")  # clears the line
+    return latencies
+
+
+def _link(data: Path, port: int) -> str:
+    from secure_chat import certificates
+
+    answer = operate(Home(data), CreateInviteToken(10, None, "bench"))
+    assert isinstance(answer, NewInvite)
+    return str(InviteLink("127.0.0.1", port, certificates.load(data / "certs").pin, answer.token))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures and prints; 1 if a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--keys", type=int, default=KEYS)
+    parser.add_argument("--starts", type=int, default=STARTS)
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = measure(Path(folder), options.messages, options.keys, options.starts)
+    if options.json:
+        print(json.dumps({figure.name: {"value": figure.value, "unit": figure.unit} for figure in figures}))
+    else:
+        print(table(figures))
+    return 0 if all(figure.met is not False for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
