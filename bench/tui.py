@@ -15,7 +15,6 @@ import select
 import signal
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
@@ -66,7 +65,7 @@ class Screen:
                 "TERM": "xterm-256color",
                 "COLORTERM": "truecolor",
             }
-            os.execvpe(  # noqa: S606
+            os.execvpe(
                 sys.executable, [sys.executable, "-m", "secure_chat", "client", "--profile", profile], environment
             )
         columns, rows = SIZE

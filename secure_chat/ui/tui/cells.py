@@ -10,14 +10,14 @@ from functools import lru_cache
 
 from rich.cells import cell_len, get_character_cell_size
 
-from secure_chat.ui.text import clean, clean_line
+from secure_chat.ui.text import MAX_MARKS, clean, clean_line
 
 __all__ = ["cell_len", "cut", "line", "pad", "paragraphs", "wrap"]
 
-# Soft hyphen, joiners and direction marks, variation selectors; a skin tone behind what it colours.
-_UNSTABLE = re.compile(
-    "[\u00ad\u200d-\u200f\u034f\u115f-\u1160\u17b4\u17b5\ufe00-\ufe0f]|(?<=\\S)[\U0001f3fb-\U0001f3ff]"
-)
+# Soft hyphen, joiners and direction marks, variation selectors; skin tones.
+_UNSTABLE = re.compile("[\u00ad\u200d-\u200f\u034f\u115f-\u1160\u17b4\u17b5\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
+_FLAGS = {0x1F1E6 + number: chr(ord("A") + number) for number in range(26)}
+"""Flags are two letters of a country, in terminals of one to four cells."""
 _NON_JOINERS = re.compile("\u200c+")
 _WORDS = re.compile(r"\S+[ ]*|[ ]+|\s")
 
@@ -60,6 +60,8 @@ def wrap(text: str, cells: int, first: int | None = None, limit: int | None = No
     """
     cells = max(cells, 2)
     room = cells if first is None else max(first, 2)
+    if limit is not None:  # a cell holds a letter and no more marks than `clean` leaves
+        text = text[: (limit + 2) * cells * (1 + MAX_MARKS)]
     rows: list[str] = []
     for paragraph in text.split("\n"):
         for row in _wrap(paragraph, cells, room):
@@ -114,7 +116,7 @@ def _pieces(word: str, first: int, cells: int) -> list[str]:
 def _stable(text: str) -> str:
     if text.isascii():
         return text
-    return _NON_JOINERS.sub("\u200c", _UNSTABLE.sub("", text))
+    return _NON_JOINERS.sub("\u200c", _UNSTABLE.sub("", text.translate(_FLAGS)))
 
 
 @lru_cache(maxsize=4096)

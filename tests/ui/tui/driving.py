@@ -19,7 +19,7 @@ from secure_chat.ui.tui.looks import Look
 
 __all__ = ["Chat", "fill", "open_chat", "read_screen", "run"]
 
-PATIENCE = 30.0
+PATIENCE = 40.0
 """Seconds until something must have happened; a busy machine is slow."""
 _KEYS = {" ": "space", "/": "slash", ":": "colon", "#": "number_sign", "@": "at", "-": "minus", "\n": "ctrl+j"}
 

@@ -72,8 +72,8 @@ class ChatScreen(Screen[None]):
         Binding("f1", "deed('help')", "Help", key_display="F1"),
         Binding("alt+a", "deed('next')", "Next unread", key_display="Alt-A"),
         Binding("ctrl+r", "deed('search')", "Search", key_display="^R", priority=True),
-        Binding("f6", "cycle(1)", "Panes", key_display="F6"),
-        Binding("shift+f6", "cycle(-1)", show=False),
+        Binding("f6", "cycle(1)", "Panes", key_display="F6", priority=True),
+        Binding("shift+f6", "cycle(-1)", show=False, priority=True),
         Binding("f8", "deed('verify')", "Verify", key_display="F8"),
         Binding("ctrl+p", "app.command_palette", "Commands", key_display="^P", priority=True),
         Binding("f2", "panel('rooms')", "Rooms", key_display="F2"),
@@ -140,7 +140,7 @@ class ChatScreen(Screen[None]):
         self.talk.view.compact = settings.compact
         self.rooms.set_class(not settings.rooms, "hidden")
         self.members.set_class(not settings.members, "hidden")
-        self._unsubscribe = self.desk.client.subscribe(Feed(self._hear))
+        self._unsubscribe = self.desk.client.subscribe(Feed(self.take))
         self.set_interval(1.0, self._tick)
         self._begin()
 
@@ -229,7 +229,8 @@ class ChatScreen(Screen[None]):
 
     # --- events
 
-    def _hear(self, batch: list[Event]) -> None:
+    def take(self, batch: list[Event]) -> None:
+        """Draws what events change."""
         if not self.is_attached:
             return
         changes = self.desk.apply(batch, now_ms())
@@ -258,7 +259,7 @@ class ChatScreen(Screen[None]):
         if changes.entered is not None and not self.model.current:
             self.go(changes.entered.id)
         if changes.removed is not None:
-            self.draw_room()
+            self.leave_room()
         self.teller.tell(changes)
         self.draw_info()
 

@@ -328,5 +328,5 @@ def _continues(before: MessageView, message: MessageView) -> bool:
 def _some(names: Sequence[str]) -> str:
     shown = [cells.cut(name, 24) for name in names[:3]]
     if len(names) > 3:
-        return f"{', '.join(shown)} and {len(names) - 3} more"
+        shown.append(f"{len(names) - 3} more")
     return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)

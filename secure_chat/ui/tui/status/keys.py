@@ -13,7 +13,7 @@ __all__ = ["KeyLine"]
 
 
 class KeyLine(Widget):
-    """Made from the bindings that are in force where the focus is."""
+    """Made from the bindings that are in force: help, then those of the focus, then those of the screen."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -34,16 +34,17 @@ class KeyLine(Widget):
         base = Style(color=self.look.dim, bgcolor=self.look.surface)
         if y:
             return Strip.blank(width, base)
-        shown: dict[str, tuple[str, str]] = {}
+        shown: dict[str, tuple[int, str, str]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.show and active.enabled and binding.action not in shown:
                 key = binding.key_display or self.app.get_key_display(binding)
-                shown[binding.action] = (key, binding.description)
+                rank = 0 if key == "F1" else 2 if active.node is self.screen else 1
+                shown[binding.action] = (rank, key, binding.description)
         segments = [Segment(" ", base)]
         self._places = []
         at = 1
-        for action, (key, description) in sorted(shown.items(), key=lambda item: item[1][0] != "F1"):
+        for action, (_, key, description) in sorted(shown.items(), key=lambda item: item[1][0]):
             size = cells.cell_len(key) + cells.cell_len(description) + 3
             if at + size > width:
                 break
