@@ -8,7 +8,7 @@ from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import group_prefix
-from secure_chat.client.engine.keys import KeyPackages
+from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -69,8 +69,9 @@ class Arrivals:
         try:
             group = Group.join(entry.payload, opener.bundle, opener.identity, state.authority)
             roles = roles_of(group.extensions)
+            self._keys.require_first(opener, group.epoch_authenticator)
             room = self._accept(room, channel, group, roles)
-        except (MLSError, ChangeRefused) as error:
+        except (MLSError, ChangeRefused, ReplayedWelcome) as error:
             text = f"An invitation was not genuine and was ignored: {error}."
             self._history.notice_security(SecurityKind.BAD_ENTRY, text)
             return room
@@ -189,6 +190,9 @@ class Arrivals:
             return False
         account = state.authority.identify(founder.credential).account_key
         roles = state.roles(room)
+        inside = bool(room.group) and room.phase in (Phase.JOINED, Phase.INVITED)
+        if inside and roles_of(group.extensions).generation <= room.generation:
+            return False  # no founding, whatever the relay calls it
         if room.kind == RoomKind.DIRECT or roles is None or not room.group:
             return True
         return acts_as_admin(roles, state.occupants(state.group(room)), account)

@@ -1,11 +1,14 @@
 """Key packages: about 20 for each suite at the relay, so that others can add this device while it is away."""
 
+import hashlib
+
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Device, leaf_identity
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import StoredKeyPackage
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
+from secure_chat.errors import SecureChatError
 from secure_chat.mls.credential.credential import BasicCredential
 from secure_chat.mls.credential.extensions import Lifetime
 from secure_chat.mls.crypto.suite import SUITES
@@ -16,15 +19,22 @@ from secure_chat.mls.messages.welcome import Welcome
 from secure_chat.mls.tree.leaf_node import LeafIdentity
 from secure_chat.wire.messages import LoggedIn, Ok, PublishKeyPackages
 
-__all__ = ["KeyPackages", "Opener"]
+__all__ = ["KeyPackages", "Opener", "ReplayedWelcome"]
 
 PER_SUITE = 20
 LOW = 10
 """Fewer than these at the relay: publish more."""
 REPLACE_AFTER = 30 * 86_400_000
 """Milliseconds after which all are replaced: a last-resort package must not stay for ever."""
+MAX_OPENED = 1_000
+"""Groups entered by one last-resort package; after that it opens nothing more."""
+DIGEST_LENGTH = 16
 KEEP_PRIVATE = 60 * 86_400_000
 """Milliseconds for which private keys of replaced packages are kept: a Welcome may still be on its way."""
+
+
+class ReplayedWelcome(SecureChatError):
+    """A Welcome by which this device has entered before."""
 
 
 class Opener:
@@ -123,6 +133,20 @@ class KeyPackages:
                 if stored.suite == message.body.cipher_suite and stored.suite in SUITES:
                     return Opener(stored)
         return None
+
+    def require_first(self, opener: Opener, authenticator: bytes) -> None:
+        """A Welcome leads into a state of a group once: delivered again it would have keys of that state used twice.
+
+        Other packages' private keys are gone by then; of a last resort it is remembered. Raises ReplayedWelcome.
+        """
+        stored = opener.stored
+        if not stored.last_resort:
+            return
+        digest = hashlib.sha256(b"secure-chat 1 entered\x00" + authenticator).digest()[:DIGEST_LENGTH]
+        if digest in stored.opened or len(stored.opened) >= MAX_OPENED:
+            raise ReplayedWelcome("it has been used before")
+        stored.opened.append(digest)
+        self._state.put(spaces.KEY_PACKAGES, opener.bundle.reference, stored)
 
     def used(self, opener: Opener) -> None:
         """Its private keys are gone after this (RFC 9420 §16.8), the last resort's excepted."""

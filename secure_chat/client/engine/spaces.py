@@ -359,6 +359,8 @@ class StoredKeyPackage(Struct):
     device_key: bytes
     device_seed: bytes
     credential: bytes
+    opened: list[bytes] = []
+    """Of a last resort: digests of the group states that were entered by it."""
 
 
 class Chain(Struct):

@@ -1,0 +1,93 @@
+"""A relay that delivers a Welcome again: nobody enters a state of a group twice, whose keys have been used there."""
+
+from collections.abc import Iterable
+
+from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, LeaveRoom, RefreshKeys, Send
+from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.events import Invited, SecurityKind
+from secure_chat.wire.messages import ChannelAdded, ChannelKind, ChannelSummary, Entry, EntryKind, ServerMessage
+from tests.adversary.evidence import nothing_false, noticed
+from tests.adversary.members import room_of
+from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.test_rooms import SUITE, closed_room, deliver_welcome, forged_group, package_of
+from tests.scenarios.harness import Node
+
+
+def added_by_last_resort(world: LyingRelay) -> tuple[Node, Node, bytes]:
+    """Bob in alice's room #plans by his last-resort key package, and the Welcome that was encrypted to it."""
+    alice, bob, mallory = world.join("alice"), world.join("bob"), world.join("mallory")
+    welcomes: list[bytes] = []
+
+    def keep(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        if node is bob and isinstance(message, Entry) and message.kind is EntryKind.WELCOME:
+            welcomes.append(message.payload)
+        return (message,)
+
+    world.outgoing.append(keep)
+    bob.go_offline()
+    packages = [package_of(world, mallory, bob).encode() for _ in range(22)]
+    assert packages[-1] == packages[-2], "the last resort is handed out again and again"
+    alice.do(CreateRoom("plans", SUITE, False))
+    alice.do(InvitePeople("#plans", ("bob",)))
+    bob.go_online()
+    world.settle()
+    bob.do(AcceptInvitation(bob.told(Invited)[-1].invitation.room))
+    bob.do(Send("#plans", "here I am"))
+    world.settle()
+    return alice, bob, welcomes[-1]
+
+
+def test_a_replayed_welcome_labelled_as_a_founding_does_not_lead_back() -> None:
+    """Its founder had every right, but the room is beyond that: a founding starts another generation."""
+    with lying_relay() as world:
+        alice, bob, welcome = added_by_last_resort(world)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        room = room_of(bob, "#plans")
+        before = bob.engine._state.group(room).epoch_authenticator
+        seq = world.last(bob, room.channel) + 1
+        deliver_welcome(world, bob, welcome, room.channel, seq)
+        founder = alice.engine._state.profile.device_id
+        founding = world.entry(room.channel, seq, EntryKind.FOUNDING, founder, b"again", head=room.head)
+        world.say(bob, founding)
+        world.run_for(100)
+        assert bob.engine._state.group(room_of(bob, "#plans")).epoch_authenticator == before
+        noticed(bob, SecurityKind.BAD_ENTRY, "not genuine")
+        nothing_false([alice, bob])
+
+
+def test_a_replayed_welcome_invites_nobody_who_has_left() -> None:
+    """Bob has left and knows the room no more; the old Welcome would put him where he has used keys already."""
+    with lying_relay() as world:
+        alice, bob, welcome = added_by_last_resort(world)
+        channel = room_of(bob, "#plans").channel
+        bob.do(LeaveRoom("#plans"))
+        world.settle()
+        invited = len(bob.told(Invited))
+        seq = world.last(bob, channel) + 1
+        world.say(bob, ChannelAdded(ChannelSummary(channel, ChannelKind.ROOM, "", b"", seq, seq, seq, 1, 0, seq)))
+        deliver_welcome(world, bob, welcome, channel, seq)
+        sender = alice.engine._state.profile.device_id
+        world.say(bob, world.entry(channel, seq, EntryKind.COMMIT, sender, b"again"))
+        world.run_for(2_000)
+        assert len(bob.told(Invited)) == invited
+        assert bob.engine._state.rooms[channel].phase not in (Phase.INVITED, Phase.JOINED)
+        noticed(bob, SecurityKind.BAD_ENTRY, "not genuine")
+
+
+def test_a_founding_of_the_generation_that_runs_already_is_none() -> None:
+    """Even an admin's group takes a room's place only with a higher generation: nothing else is new."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        room = room_of(bob, "#plans")
+        roles = bob.engine._state.roles(room)
+        assert roles is not None
+        before = bob.engine._state.group(room).epoch_authenticator
+        group, welcome = forged_group(alice, room.channel, roles, [package_of(world, alice, bob)])
+        seq = world.last(bob, room.channel) + 1
+        deliver_welcome(world, bob, welcome, room.channel, seq)
+        founder = alice.engine._state.profile.device_id
+        world.say(bob, world.entry(room.channel, seq, EntryKind.FOUNDING, founder, group.group_id, head=room.head))
+        world.run_for(100)
+        assert bob.engine._state.group(room).epoch_authenticator == before
+        noticed(bob, SecurityKind.COMMIT_REFUSED)
