@@ -61,7 +61,9 @@ def key_package() -> Target:
 
     def run(data: bytes) -> None:
         with contextlib.suppress(MLSError):
-            assert KeyPackageBundle.decode(data).encode() == data
+            # Private keys of the NIST curves may come without leading zeros, and are written in full.
+            stored = KeyPackageBundle.decode(data).encode()
+            assert KeyPackageBundle.decode(stored).encode() == stored
         with contextlib.suppress(MLSError):
             package = KeyPackage.decode(data)
             assert package.encode() == data
