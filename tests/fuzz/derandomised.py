@@ -43,6 +43,9 @@ class _X25519:
     def public_key(self, data: bytes) -> NativePublicKey:
         return DHKEMX25519.public_key(data)
 
+    def check_public_key(self, data: bytes) -> None:
+        DHKEMX25519.check_public_key(data)
+
     def encap(self, public_key: bytes) -> tuple[Secret, bytes]:
         ephemeral = self.generate()
         shared = exchange(ephemeral.native, self.public_key(public_key))
