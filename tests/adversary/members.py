@@ -105,7 +105,7 @@ class Rogue:
         counter: int,
         message_id: bytes | None = None,
         previous: bytes = bytes(16),
-        chain: bytes = bytes(16),
+        chain: bytes = bytes(8),
     ) -> bytes:
         """An application message with an envelope of its own choosing."""
         envelope = Envelope(

@@ -8,7 +8,7 @@ from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeop
 from secure_chat.client.engine.joining import group_prefix
 from secure_chat.client.engine.policy import Roles, group_extensions
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import Invited, SecurityKind, SecurityNotice
+from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.mls.crypto.suite import SUITES
 from secure_chat.mls.group.group import Group
@@ -33,26 +33,9 @@ from secure_chat.wire.messages import (
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
 from tests.adversary.members import room_of
 from tests.adversary.relay import Branch, LyingRelay, changed, device_of, lying_relay
+from tests.adversary.rooms import CLASSICAL, closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
-
-SUITE = 3
-
-
-def closed_room(world: LyingRelay, *others: str) -> list[Node]:
-    """alice's closed room #plans with these people in it; everybody has written once."""
-    alice = world.join("alice")
-    nodes = [alice, *(world.join(name) for name in others)]
-    alice.do(CreateRoom("plans", SUITE, False))
-    alice.do(InvitePeople("#plans", others))
-    world.settle()
-    for node in nodes[1:]:
-        node.do(AcceptInvitation(node.told(Invited)[-1].invitation.room))
-    world.settle()
-    for node in nodes:
-        node.do(Send("#plans", f"{node.name} is in"))
-    world.settle()
-    return nodes
 
 
 def package_of(world: LyingRelay, thief: Node, victim: Node) -> KeyPackage:
@@ -68,7 +51,7 @@ def package_of(world: LyingRelay, thief: Node, victim: Node) -> KeyPackage:
     world.outgoing.append(tap)
     assert thief.link is not None
     account = victim.engine._state.own_account
-    world.to_relay(thief.link, encode_frame(ClaimKeyPackages(1 << 50, SUITE, (account,))))
+    world.to_relay(thief.link, encode_frame(ClaimKeyPackages(1 << 50, CLASSICAL, (account,))))
     world.run_until(lambda: bool(found))
     world.outgoing.remove(tap)
     return KeyPackage.from_message(found[0].packages[0].package)
@@ -78,9 +61,9 @@ def forged_group(mallory: Node, channel: bytes, roles: Roles, victims: list[KeyP
     """A group of mallory's own making with these people in it, and the Welcome for them."""
     device = mallory.engine._device
     group = Group.create(
-        SUITES[SUITE],
+        SUITES[CLASSICAL],
         group_prefix(channel, roles.generation) + bytes(8),
-        device.leaf(SUITES[SUITE]),
+        device.leaf(SUITES[CLASSICAL]),
         device.lifetime(),
         mallory.engine._state.authority,
         group_extensions(roles),
@@ -245,7 +228,7 @@ def test_stripped_welcomes_only_delay() -> None:
             return (message,)
 
         world.outgoing.append(strip)
-        alice.do(CreateRoom("plans", SUITE, False))
+        alice.do(CreateRoom("plans", CLASSICAL, False))
         alice.do(InvitePeople("#plans", ("bob",)))
         world.settle(60_000)
         assert not bob.told(Invited)
@@ -270,7 +253,7 @@ def test_a_damaged_welcome_is_told_and_mended() -> None:
             return (message,)
 
         world.outgoing.append(damage)
-        alice.do(CreateRoom("plans", SUITE, False))
+        alice.do(CreateRoom("plans", CLASSICAL, False))
         alice.do(InvitePeople("#plans", ("bob",)))
         world.settle(2_000)
         noticed(bob, SecurityKind.BAD_ENTRY, "not genuine")
@@ -355,11 +338,6 @@ def test_a_rolled_back_relay_is_noticed_and_everybody_goes_on() -> None:
         assert "still here" in alice.texts()
         check_all([alice, bob])
         nothing_false([alice, bob])
-
-
-def kinds(node: Node) -> set[SecurityKind]:
-    """What a client was told of."""
-    return {notice.kind for notice in node.told(SecurityNotice)}
 
 
 def test_a_rollback_that_only_loses_messages_loses_nothing_later() -> None:

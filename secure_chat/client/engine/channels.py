@@ -99,6 +99,7 @@ class Channels:
         if room is None:
             self._session.check_caught_up()
             return
+        self._log.nothing_follows(room)
         if room.phase == Phase.LEAVING:
             self._leaving.finish(room, "you left")
         elif room.phase == Phase.NEW:

@@ -111,6 +111,10 @@ class RoomLog:
         if held and room.phase == Phase.JOINED:
             self._take_all(room)
 
+    def nothing_follows(self, room: Room) -> None:
+        """The relay delivers no more of the room: what is held is all there is to know."""
+        self._take_all(room, everything=True)
+
     def look_around(self, room: Room) -> None:
         """Nobody has been heard here since others were found to be elsewhere."""
         if self._company.gone(room):
