@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, Kick, LeaveRoom, RefreshKeys, Send
+from secure_chat.client.engine.evidence import make_note
 from secure_chat.client.engine.joining import group_prefix
 from secure_chat.client.engine.policy import Roles, group_extensions
 from secure_chat.client.engine.spaces import Phase
@@ -558,3 +559,21 @@ def test_the_room_name_of_a_closed_room_stays_inside() -> None:
         world.settle()
         assert "the nutcracker is ready" in alice.texts()
         nothing_leaked(world, "operation-walnut", "the nutcracker is ready")
+
+
+def test_a_leave_note_that_is_repeated_is_told_and_kept_once() -> None:
+    """The relay delivers somebody's wish to leave again and again: no lines, no growing list, no second farewell."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        room = room_of(alice, "#plans")
+        group = bob.engine._state.group(room_of(bob, "#plans"))
+        own = group.member(group.own_leaf_index)
+        assert own is not None
+        note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key).encode()
+        sender = bob.engine._state.profile.device_id
+        last = world.last(alice, room.channel)
+        for seq in range(last + 1, last + 21):
+            world.say(alice, world.entry(room.channel, seq, EntryKind.MEMBERS, sender, note))
+        world.run_until(lambda: world.last(alice, room.channel) == last + 20)
+        assert len(room_of(alice, "#plans").notes) == 1
+        assert sum(line.text == "bob left" for line in alice.history()) == 1

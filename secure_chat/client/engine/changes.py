@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from secure_chat.client.engine.evidence import NO_EVIDENCE, Evidence, LeaveNote, noted_leaves
+from secure_chat.client.engine.evidence import MAX_STATEMENTS, NO_EVIDENCE, Evidence, LeaveNote, noted_leaves
 from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.engine.policy import Change, ChangeRefused, Roles, acts_as_admin, check_change
 from secure_chat.client.engine.tasks import Promise
@@ -78,7 +78,7 @@ class Draft:
     ) -> "Draft":
         """Nothing but what has to be: whoever asked to leave is removed."""
         members = tuple(members)
-        useful = tuple(note for note in notes if noted_leaves([note], group_id, members))
+        useful = tuple(note for note in notes if noted_leaves([note], group_id, members))[:MAX_STATEMENTS]
         removes = proposed | noted_leaves(useful, group_id, members)
         return cls(
             group_id,
@@ -148,6 +148,8 @@ class Draft:
 
     def with_revocation(self, revocation: Revocation) -> "Draft":
         """The draft that also removes an account's withdrawn devices."""
+        if len(self.evidence.revocations) == MAX_STATEMENTS:
+            return self  # the next commit has room for it
         account, minimum = revocation.account_key, revocation.minimum_serial
         removes = {o.leaf_index for o in self.members if o.account == account and o.identity.serial < minimum}
         removes -= {self.committer.leaf_index}

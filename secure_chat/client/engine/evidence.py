@@ -21,7 +21,16 @@ from secure_chat.identity.keys import SIGNATURE_BYTES
 from secure_chat.identity.labels import Purpose
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
 
-__all__ = ["NO_EVIDENCE", "Evidence", "EvidenceError", "LeaveNote", "make_note", "noted_leaves", "read_note"]
+__all__ = [
+    "MAX_STATEMENTS",
+    "NO_EVIDENCE",
+    "Evidence",
+    "EvidenceError",
+    "LeaveNote",
+    "make_note",
+    "noted_leaves",
+    "read_note",
+]
 
 VERSION = 1
 MAX_STATEMENTS = 256

@@ -243,6 +243,8 @@ class RoomLog:
             if room.phase != Phase.OUT:
                 self._bad_entry(room, entry, "a wish to leave that is not genuine")
             return
+        if leaves <= noted_leaves(map(read_note, room.notes), group.group_id, occupants):
+            return  # told before: the relay repeats itself
         room.notes.append(entry.payload)
         state.save(room)
         account = next(o.account for o in occupants if o.leaf_index in leaves)

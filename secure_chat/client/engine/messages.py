@@ -105,7 +105,8 @@ class Messages:
 
     def _is_member(self, room: Room, sender: Identity) -> bool:
         roster = self._state.roster(room)
-        return roster is not None and any(e.account == sender.account_key for e in roster.entries)
+        own = (sender.account_key, sender.device_id)
+        return roster is not None and any((e.account, e.device) == own for e in roster.entries)
 
     def _text(
         self, room: Room, entry: Entry, sender: Identity, envelope: Envelope, body: Text, verdict: Verdict

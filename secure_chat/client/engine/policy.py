@@ -27,6 +27,8 @@ from secure_chat.mls.messages.proposals import Add, ExternalInit, GroupContextEx
 from secure_chat.mls.registry import CredentialType, ExtensionType
 
 __all__ = [
+    "MAX_ADMINS",
+    "MAX_BANNED",
     "MAX_LEAVES_PER_ACCOUNT",
     "MAX_ROOM_NAME",
     "ROLES_EXTENSION",
@@ -275,6 +277,10 @@ def _check_roles(change: Change, roles: Roles, members: tuple[Occupant, ...], ad
         raise ChangeRefused(f"{actor} tried to make the room another kind of room")
     if roles.kind == RoomKind.OPEN and new.name != roles.name:
         raise ChangeRefused(f"{actor} tried to rename an open room")
+    if len(new.admins) > MAX_ADMINS:
+        raise ChangeRefused(f"a room has at most {MAX_ADMINS} admins")
+    if len(new.banned) > MAX_BANNED:
+        raise ChangeRefused(f"a room bans at most {MAX_BANNED} people")
     accounts = {occupant.account for occupant in members}
     if not set(new.admins) - set(roles.admins) <= accounts:
         raise ChangeRefused(f"{actor} tried to make somebody an admin who is not in the room")
