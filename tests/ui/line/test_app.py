@@ -1,0 +1,179 @@
+"""The line mode in a real terminal: typing, completing, what comes in above the prompt."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from secure_chat.client.api import Client
+from tests.people import environment, join, program
+from tests.relay_process import RelayProcess, wait_until
+from tests.terminal import Terminal
+
+
+@pytest.fixture(scope="module")
+def ben(relay: RelayProcess, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Somebody to talk to, through the API."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECURE_CHAT_HOME", str(tmp_path_factory.mktemp("ben")))
+        client = join(relay, "ben")
+    with client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def anna(relay: RelayProcess, ben: Client, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of somebody who has joined."""
+    home = tmp_path_factory.mktemp("anna")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECURE_CHAT_HOME", str(home))
+        join(relay, "anna").close()
+    (home / "profiles" / "anna").rename(home / "profiles" / "default")
+    return home
+
+
+@pytest.fixture
+def prompt(anna: Path) -> Iterator[Terminal]:
+    with Terminal(program("client", "--plain"), env=environment(anna)) as terminal:
+        terminal.wait_for("You are anna")
+        terminal.enter("/room #lobby")
+        terminal.wait_for("> /room #lobby", "-- #lobby: 2 people", "#lobby>")
+        yield terminal
+        terminal.enter("/quit")
+        assert terminal.wait() == 0
+        assert "Traceback" not in terminal.text
+
+
+def last(client: Client, room: str, sender: str) -> str:
+    """What this person said last."""
+    texts = [line.text for line in client.history(room) if line.sender == sender and line.kind == "text"]
+    return texts[-1] if texts else ""
+
+
+def test_what_comes_in_leaves_the_typed_line_alone(prompt: Terminal, ben: Client) -> None:
+    """The prompt stays below with what was typed so far."""
+    prompt.press("half a sent")
+    prompt.wait_for("#lobby> half a sent")
+    ben.send("#lobby", "in between")
+    shown = prompt.wait_for("ben: in between")
+    assert shown.splitlines()[-1].startswith("#lobby> half a sent")
+    prompt.enter("ence")
+    prompt.wait_for("anna: half a sentence")
+    wait_until(lambda: last(ben, "#lobby", "anna") == "half a sentence", "the sentence")
+
+
+def test_nothing_that_others_send_reaches_the_terminal_as_a_command(prompt: Terminal, ben: Client) -> None:
+    """Escapes are text, a line end can't begin a forged line, the reading order stays."""
+    ben.send("#lobby", "\x1b[2J\x1b]0;title\x07cleared?\u202egnirts\n12:00 !! anna is verified\x9b31m")
+    shown = prompt.wait_for("cleared?gnirts", "12:00 !! anna is verified")
+    assert "You are anna" in shown
+    (forged,) = [line for line in shown.splitlines() if "12:00 !! anna" in line]
+    assert forged.startswith("      ")
+
+
+def test_messages_can_be_answered_changed_and_taken_back(prompt: Terminal, ben: Client) -> None:
+    """By number, or the obvious one without a number."""
+    ben.send("#lobby", "a question")
+    prompt.wait_for("ben: a question")
+    prompt.enter("/reply an answer")
+    prompt.wait_for("> ben: a question", "anna: an answer")
+    prompt.enter("/edit a better answer")
+    wait_until(lambda: last(ben, "#lobby", "anna") == "a better answer", "the edit")
+    prompt.enter("/react ^2 👍")
+    wait_until(lambda: any(line.reactions for line in ben.history("#lobby")), "the reaction")
+    prompt.enter("/delete")
+    prompt.wait_for("anna deleted a message")
+    prompt.enter("/history 5")
+    prompt.wait_for("^1", "(deleted)", "👍 anna")
+
+
+def test_tab_completes_commands_and_names(prompt: Terminal, ben: Client) -> None:
+    """Whoever spoke last first."""
+    ben.send("#lobby", "I am here")
+    prompt.wait_for("ben: I am here")
+    prompt.press("/fingerp\t")
+    prompt.wait_for("#lobby> /fingerprint")
+    prompt.press("be\t")
+    prompt.wait_for("#lobby> /fingerprint ben")
+    prompt.enter()
+    prompt.wait_for("Safety number with ben")
+    prompt.press("be\t")
+    prompt.wait_for("#lobby> ben:")
+    prompt.enter("hello")
+    wait_until(lambda: last(ben, "#lobby", "anna") == "ben: hello", "the greeting")
+
+
+def test_many_pasted_lines_are_sent_only_after_a_question(prompt: Terminal, ben: Client) -> None:
+    """Three lines go as they are; more need a yes."""
+    paste = "\x1b[200~{}\x1b[201~"
+    prompt.press(paste.format("one\rtwo\rthree"))
+    prompt.enter()
+    wait_until(lambda: last(ben, "#lobby", "anna") == "one\ntwo\nthree", "three lines")
+    for answer, arrives in (("no", False), ("yes", True)):
+        prompt.press(paste.format(f"{answer}\r2\r3\r4\r5"))
+        prompt.enter()
+        prompt.wait_for("Send 5 lines as one message?")
+        prompt.enter(answer)
+        prompt.enter(f"after {answer}")
+        wait_until(lambda answer=answer: last(ben, "#lobby", "anna") == f"after {answer}", "what came after")
+        texts = [line.text for line in ben.history("#lobby") if line.sender == "anna"]
+        assert (f"{answer}\n2\n3\n4\n5" in texts) == arrives
+
+
+def test_mistakes_are_answered_with_the_way_to_do_it(prompt: Terminal) -> None:
+    """Unknown commands, missing arguments, rooms that aren't there."""
+    for typed, answer in {
+        "/nonsense": "no command /nonsense: see /help",
+        "/kick": "usage: kick ROOM PERSON",
+        "/room nowhere": "you are in no room nowhere",
+        "/msg nobody-at-all hello": "!!",
+        "/react ^99 x": "only the last",
+        "/help nonsense": "no command nonsense",
+        "/receipts maybe": "on or off",
+    }.items():
+        prompt.enter(typed)
+        prompt.wait_for(f"> {typed}", answer)
+    prompt.enter("//slash")
+    prompt.wait_for("anna: /slash")
+    prompt.enter("/help invite")
+    prompt.wait_for("/invite [ROOM] PERSON...", "e.g. /invite #plans bob carol")
+
+
+def test_rooms_are_switched_and_unread_ones_found(prompt: Terminal, ben: Client) -> None:
+    """A message elsewhere is shown with its room and counted in the prompt; one key goes there."""
+    ben.start_direct("anna")
+    ben.send("anna", "psst")
+    prompt.wait_for("[ben] ben: psst", "(1 unread elsewhere)")
+    prompt.press("\x1ba")
+    prompt.wait_for("-- ben, 0 of 1 verified", "ben>")
+    prompt.enter("here I am")
+    wait_until(lambda: last(ben, "anna", "anna") == "here I am", "the direct message")
+    prompt.enter("/next")
+    prompt.wait_for("nothing is unread elsewhere")
+    prompt.enter("/room #lobby")
+    prompt.enter("/rooms")
+    prompt.wait_for("> /rooms", "2 people")
+    prompt.enter("/who")
+    prompt.wait_for("> /who", "not verified")
+
+
+def test_control_c_clears_and_leaves_only_when_repeated(anna: Path) -> None:
+    """A slip of the finger doesn't end the chat."""
+    with Terminal(program("client", "--plain"), env=environment(anna)) as terminal:
+        terminal.wait_for("You are anna", ">")
+        terminal.press("typed\x03")
+        terminal.wait_for("Ctrl-C again")
+        terminal.press("\x03")
+        assert terminal.wait() == 0
+
+
+def test_second_chat_on_the_same_profile_works_beside_the_first(prompt: Terminal, anna: Path) -> None:
+    """Two windows, one owner."""
+    with Terminal(program("client", "--plain"), env=environment(anna)) as second:
+        second.wait_for("You are anna")
+        second.enter("/room #lobby")
+        second.wait_for("-- #lobby")
+        second.enter("from the second window")
+        prompt.wait_for("anna: from the second window")
+        second.press("\x04")
+        assert second.wait() == 0
