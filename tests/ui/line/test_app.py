@@ -1,6 +1,7 @@
 """The line mode in a real terminal: typing, completing, what comes in above the prompt."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,11 @@ def last(client: Client, room: str, sender: str) -> str:
     """What this person said last."""
     texts = [line.text for line in client.history(room) if line.sender == sender and line.kind == "text"]
     return texts[-1] if texts else ""
+
+
+def said(client: Client, text: str) -> bool:
+    """Anna's last words in the lobby."""
+    return last(client, "#lobby", "anna") == text
 
 
 def test_what_comes_in_leaves_the_typed_line_alone(prompt: Terminal, ben: Client) -> None:
@@ -115,7 +121,7 @@ def test_many_pasted_lines_are_sent_only_after_a_question(prompt: Terminal, ben:
         prompt.wait_for("Send 5 lines as one message?")
         prompt.enter(answer)
         prompt.enter(f"after {answer}")
-        wait_until(lambda answer=answer: last(ben, "#lobby", "anna") == f"after {answer}", "what came after")
+        wait_until(partial(said, ben, f"after {answer}"), "what came after")
         texts = [line.text for line in ben.history("#lobby") if line.sender == "anna"]
         assert (f"{answer}\n2\n3\n4\n5" in texts) == arrives
 
