@@ -5,13 +5,15 @@ Each half is imported only when it is called: a client starts without the relay'
 
 import gc
 import importlib
+import io
 import sys
+import threading
 from collections.abc import Sequence
 
 import click
 
 from secure_chat import __version__
-from secure_chat.errors import SecureChatError
+from secure_chat.errors import SecureChatError, describe_os_error
 
 __all__ = ["main"]
 
@@ -56,6 +58,10 @@ def _secure_chat() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    threading.excepthook = lambda failed: _unexpected(failed.exc_value) if failed.exc_value else None
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without umlauts shows question marks
     try:
         code = _secure_chat.main(args=arguments, prog_name="secure-chat", standalone_mode=False)
     except click.Abort:
@@ -73,8 +79,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:
+        click.echo(f"secure-chat: {describe_os_error(error)}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        _unexpected(error)
+        sys.exit(1)
     else:
         sys.exit(code)
+
+
+def _unexpected(error: BaseException) -> None:
+    """A mistake of ours: one line, and a file that says where; never a value, which might be a secret."""
+    from secure_chat.client.crash import record_crash
+    from secure_chat.client.profile import home
+
+    path = record_crash(error, home())
+    click.echo(
+        f"secure-chat: an internal error ({type(error).__name__}); nothing more is done. Please report it with {path}",
+        err=True,
+    )
 
 
 if __name__ == "__main__":

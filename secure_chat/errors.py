@@ -15,8 +15,14 @@ Each part splits its branch by blame: who has to act on it. A message is one lin
 secrets never stand in one.
 """
 
-__all__ = ["SecureChatError"]
+__all__ = ["SecureChatError", "describe_os_error"]
 
 
 class SecureChatError(Exception):
     """Root of all errors raised on purpose; anything else that escapes is a bug."""
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line: which file or address, and what the system says about it."""
+    what = error.strerror or type(error).__name__
+    return f"{error.filename}: {what}" if error.filename else what

@@ -16,6 +16,7 @@
             ProfileBusy           another process owns it and does not answer
         BackupError               no backup of ours, or the wrong passphrase for it
         JoinError                 the link could not be used
+            NameTaken             somebody else has this name
         UnreachableError          the relay does not answer
         CommandFailed             the engine or the relay refused; carries `FailureCode`
         ClientClosed              the client ended before it answered
@@ -25,11 +26,13 @@ from secure_chat.client.events import FailureCode
 from secure_chat.errors import SecureChatError
 
 __all__ = [
+    "NOT_UNICODE",
     "BackupError",
     "ClientClosed",
     "ClientError",
     "CommandFailed",
     "JoinError",
+    "NameTaken",
     "PassphraseNeeded",
     "ProfileBusy",
     "ProfileError",
@@ -43,6 +46,8 @@ __all__ = [
     "WrongKeyError",
     "WrongPassphraseError",
 ]
+
+NOT_UNICODE = "what was given is not valid Unicode text"
 
 
 class ClientError(SecureChatError):
@@ -99,6 +104,10 @@ class BackupError(ClientError):
 
 class JoinError(ClientError):
     """Joining did not succeed; nothing was left behind."""
+
+
+class NameTaken(JoinError):
+    """Somebody else has this name at the relay; the link is still good."""
 
 
 class UnreachableError(ClientError):

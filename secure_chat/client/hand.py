@@ -13,7 +13,7 @@ import msgspec
 from secure_chat.client.backend import Listener
 from secure_chat.client.commands import Command
 from secure_chat.client.encoding import decode_event, decode_result, encode_command
-from secure_chat.client.errors import BackupError, ClientClosed, CommandFailed, VaultError
+from secure_chat.client.errors import NOT_UNICODE, BackupError, ClientClosed, CommandFailed, VaultError
 from secure_chat.client.events import FailureCode, Result, ShuttingDown
 from secure_chat.client.vault import Lock
 from secure_chat.errors import SecureChatError
@@ -85,13 +85,17 @@ class Hand:
         failure: type[SecureChatError] | None = None,
     ) -> "Future[object]":
         call = _Call(Future(), decode, failure)
+        try:
+            encoded = msgspec.json.encode(params)
+        except UnicodeEncodeError:  # a lone surrogate, such as stands for bytes that are no UTF-8
+            raise CommandFailed(FailureCode.INVALID, NOT_UNICODE) from None
         with self._lock:
             if self._closed:
                 raise ClientClosed("the process that owned the profile has ended", safe=True)
             self._last += 1
             ref = self._last
             self._calls[ref] = call
-        request = {"jsonrpc": "2.0", "id": ref, "method": method, "params": params}
+        request = {"jsonrpc": "2.0", "id": ref, "method": method, "params": msgspec.Raw(encoded)}
         with contextlib.suppress(SecureChatError):  # the reader finds the end too, and what was still said before it
             self._connection.send_line(msgspec.json.encode(request))
         return call.future

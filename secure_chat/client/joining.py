@@ -11,7 +11,7 @@ from pathlib import Path
 from secure_chat.client.backup import restore_backup
 from secure_chat.client.engine.create import new_profile
 from secure_chat.client.engine.effects import PutRow
-from secure_chat.client.errors import JoinError, ProfileExists, UnreachableError
+from secure_chat.client.errors import JoinError, NameTaken, ProfileExists, UnreachableError
 from secure_chat.client.events import ConnectionChanged, Event, ShuttingDown
 from secure_chat.client.opening import Opened, own
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
@@ -39,9 +39,9 @@ def join(
 ) -> Opened:
     """Makes the profile `name` with an invite link and waits (seconds) until it has entered.
 
-    Raises InviteLinkError, HandleError, RecoveryCodeError, ProfileExists, JoinError or UnreachableError; nothing is
-    left behind then. Where the connection breaks after the relay may have registered the account, the profile stays,
-    since it holds the only copy of the account's key, and goes on when it is opened again.
+    Raises InviteLinkError, HandleError, RecoveryCodeError, ProfileExists, NameTaken, JoinError or UnreachableError;
+    nothing is left behind then. Where the connection breaks after the relay may have registered the account, the
+    profile stays, since it holds the only copy of the account's key, and goes on when it is opened again.
     """
     invite = InviteLink.parse(link)
     require_handle(handle)
@@ -56,7 +56,7 @@ def join(
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         opened = own(profile, owned, store, events.put)
         try:
-            _wait_until_entered(events, timeout)
+            _wait_until_entered(events, handle, timeout)
         except JoinError:
             opened.close()
             raise
@@ -115,7 +115,7 @@ def _first_rows(invite: InviteLink, handle: str, account: AccountKey | None, ca:
     return [*(row for row in rows if isinstance(row, PutRow)), PutRow(SHELL_SPACE, CA_KEY, ca.encode())]
 
 
-def _wait_until_entered(events: "queue.SimpleQueue[Event]", timeout: float) -> None:
+def _wait_until_entered(events: "queue.SimpleQueue[Event]", handle: str, timeout: float) -> None:
     """Until the relay has let the account in; raises JoinError for what waiting doesn't mend."""
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
@@ -126,6 +126,8 @@ def _wait_until_entered(events: "queue.SimpleQueue[Event]", timeout: float) -> N
         match event:
             case ConnectionChanged(ConnectionState.ONLINE):
                 return
+            case ConnectionChanged(ConnectionState.OFFLINE, reason, 0) if reason == f"the name {handle} is taken":
+                raise NameTaken(f"{reason}; choose another, or give the recovery code if it is you")
             case ConnectionChanged(ConnectionState.OFFLINE, reason, 0):
                 raise JoinError(reason)
             case ShuttingDown(reason):

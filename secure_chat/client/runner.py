@@ -8,17 +8,18 @@ fails before the commit, the batch is rolled back, the engine is thrown away and
 import random
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from secure_chat.client.backend import Listener
 from secure_chat.client.commands import Command
+from secure_chat.client.crash import record_crash
 from secure_chat.client.engine.effects import (
     Ask,
     Connected,
@@ -29,9 +30,8 @@ from secure_chat.client.engine.effects import (
     Tick,
 )
 from secure_chat.client.engine.engine import Engine
-from secure_chat.client.errors import ClientClosed, CommandFailed, StoreError
+from secure_chat.client.errors import NOT_UNICODE, ClientClosed, CommandFailed, StoreError
 from secure_chat.client.events import Done, Event, Failed, FailureCode, Result, ShuttingDown
-from secure_chat.client.files import write_private
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
 from secure_chat.client.queries import GetHistory, Search
 from secure_chat.client.store import Store
@@ -118,7 +118,12 @@ class Runner:
     def submit(self, command: Command) -> "Future[Result]":
         """Starts a command; the future fails with CommandFailed or ClientClosed."""
         future: Future[Result] = Future()
-        self._post(_Call(command, future))
+        try:
+            msgspec.json.encode(command)
+        except UnicodeEncodeError:  # a lone surrogate, such as stands for bytes that are no UTF-8
+            future.set_exception(CommandFailed(FailureCode.INVALID, NOT_UNICODE))
+        else:
+            self._post(_Call(command, future))
         return future
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
@@ -171,8 +176,8 @@ class Runner:
         except SecureChatError as error:
             self._reason = str(error)
         except Exception as error:
-            self._record(error)
-            self._reason = "an internal error ended the client; start it again"
+            where = record_crash(error, self._profile.directory)
+            self._reason = f"an internal error ended the client; start it again; {where} says where it happened"
         finally:
             self._end()
 
@@ -329,8 +334,8 @@ class Runner:
         if isinstance(error, StoreError):
             message = str(error)
         else:
-            self._record(error)
-            message = _STARTED_OVER
+            where = record_crash(error, self._profile.directory)
+            message = f"{_STARTED_OVER}; {where} says where it happened"
         self._engine = Engine(self._store, self._random)
         pause = min(RESTART_FIRST_MS << min(self._restarts, 10), RESTART_LONGEST_MS)
         self._restarts += 1
@@ -348,13 +353,6 @@ class Runner:
         if self._stream is not None:
             self._stream.close()
             self._stream = None
-
-    def _record(self, error: Exception) -> None:
-        """Keeps where an internal error happened, without any value: what people wrote must not get into a file."""
-        places = "".join(traceback.format_tb(error.__traceback__))
-        stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-        text = f"{stamp} {type(error).__name__}\n{places}"
-        write_private(self._profile.directory / "crash.log", text.encode())
 
     def _end(self) -> None:
         self._drop_stream()

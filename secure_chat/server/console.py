@@ -72,7 +72,7 @@ def show(answer: object, head: Sequence[str], rows: Sequence[Sequence[str]], as_
 
 def print_json(value: object) -> None:
     """One JSON value on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json.dumps(value, ensure_ascii=False).encode())  # UTF-8, whatever the terminal speaks
 
 
 def on_terminal() -> bool:

@@ -133,7 +133,7 @@ _TABLE = (
         lambda a: commands.SetInvitePolicy(a.room, a.switch),
         (ROOM, SWITCH),
         example="'#plans' on",
-        done="set",
+        done="members who are no admins may invite: {switch}",
     ),
     Action(
         "mute",
@@ -285,7 +285,7 @@ _TABLE = (
         lambda a: commands.SetReadReceipts(a.switch),
         (SWITCH,),
         example="on",
-        done="set",
+        done="others learn what you have read: {switch}",
     ),
     Action(
         "visible",
@@ -293,7 +293,7 @@ _TABLE = (
         lambda a: commands.SetVisible(a.switch),
         (SWITCH,),
         example="off",
-        done="set",
+        done="others learn that you are online: {switch}, from the next connection on",
     ),
     Action(
         "set-address",

@@ -86,6 +86,11 @@ class Action:
         """Name and parameters."""
         return " ".join([self.name, *(parameter.metavar for parameter in self.parameters)])
 
+    @property
+    def how(self) -> str:
+        """Usage and an example, for whoever typed it wrongly."""
+        return f"{self.usage}   e.g. {self.name} {self.example}" if self.example else self.usage
+
     def done_words(self, arguments: Arguments) -> str:
         """What to say when it is done and returned nothing to show."""
         return self.done.format(
@@ -93,6 +98,7 @@ class Action:
             person=arguments.person,
             people=", ".join(arguments.people),
             word=arguments.word,
+            switch="on" if arguments.switch else "off",
         )
 
 
@@ -103,12 +109,14 @@ def parse(
     room: str = "",
     message: Callable[[str], MessageId] | None = None,
     rest: Callable[[int], str] | None = None,
+    how: str = "",
 ) -> Arguments:
     """The arguments in typed words; raises InputError with the usage.
 
     `room` is the current one, if there is one; `message` makes a message id of `^2` or of nothing (without it, an id
-    must be given); `rest` gives the line from the n-th word on as it was typed.
+    must be given); `rest` gives the line from the n-th word on as it was typed; `how` says how this skin has it typed.
     """
+    how = f"usage: {how or action.how}"
     flags = frozenset(word for word in words if word in action.flags)
     positions = [index for index, word in enumerate(words) if word not in action.flags]
     given = [words[index] for index in positions]
@@ -125,9 +133,7 @@ def parse(
         if word is None:
             if parameter.optional:
                 continue
-            raise InputError(
-                f"usage: {action.usage}" + (f"   e.g. {action.name} {action.example}" if action.example else "")
-            )
+            raise InputError(how)
         used += 1
         match parameter.kind:
             case Kind.ROOM | Kind.NAME:
@@ -146,14 +152,14 @@ def parse(
                 arguments.word = word
             case Kind.NUMBER:
                 if not (word.isascii() and word.isdigit()):
-                    raise InputError(f"{word!r} is no number; usage: {action.usage}")
+                    raise InputError(f"{word!r} is no number; {how}")
                 arguments.number = int(word)
             case Kind.SWITCH:
                 if word not in ("on", "off"):
-                    raise InputError(f"it is either on or off; usage: {action.usage}")
+                    raise InputError(f"it is either on or off; {how}")
                 arguments.switch = word == "on"
     if used < len(given):
-        raise InputError(f"{given[used]!r} is too much; usage: {action.usage}")
+        raise InputError(f"{given[used]!r} is too much; {how}")
     return arguments
 
 

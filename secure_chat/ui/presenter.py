@@ -54,6 +54,7 @@ __all__ = [
     "state_words",
     "table",
     "trust_words",
+    "verified_words",
 ]
 
 _TRUST = {
@@ -98,6 +99,13 @@ def room_title(room: RoomView) -> str:
 def trust_words(trust: Trust) -> str:
     """What is known of the key behind a name."""
     return _TRUST[trust]
+
+
+def verified_words(room: RoomView) -> str:
+    """How many of the others are verified; empty while nobody else is there."""
+    if room.kind is RoomKind.DIRECT:
+        return "verified" if room.verified else "not verified"
+    return f"{room.verified} of {room.members - 1} verified" if room.members > 1 else ""
 
 
 def state_words(state: DeliveryState) -> str:
@@ -159,8 +167,8 @@ def _event_lines(event: Event, room: str) -> list[str]:
             return [f"-- not connected: {clean_line(reason) or 'no connection yet'}{how}"]
         case CaughtUp(messages) if messages:
             return [f"-- {_count(messages, 'message')} came while you were away"]
-        case RoomRemoved(_, name, reason, by):
-            return [f"-- you are no longer in {clean_line(name)}: {clean_line(reason)}{f' (by {by})' if by else ''}"]
+        case RoomRemoved(_, name, reason):
+            return [f"-- you are no longer in {clean_line(name)}: {clean_line(reason)}"]
         case Invited(invitation):
             return invitation_lines(invitation)
         case PresenceChanged(handle, _, online):
@@ -292,22 +300,21 @@ def _hit(hit: Hit) -> list[str]:
 def _rooms(rooms: Sequence[RoomView]) -> list[str]:
     rows = []
     for room in rooms:
-        others = max(room.members - 1, 0)
-        verified = f"{room.verified} of {others} verified" if others else ""
+        direct = room.kind is RoomKind.DIRECT
         unread = f"{room.unread} unread" if room.unread else ""
         if room.mentions:
             unread += f", {_count(room.mentions, 'mention')}"
         notes = [
             "muted" if room.muted else "",
-            "admin" if room.admin else "",
+            "admin" if room.admin and not direct else "",
             "" if room.joined else "not in",
             clean_line(room.blocked) if not room.writable and room.joined else "",
         ]
         rows.append(
             (
                 room_title(room),
-                _count(room.members, "person", "people"),
-                verified,
+                "direct" if direct else _count(room.members, "person", "people"),
+                verified_words(room),
                 unread,
                 ", ".join(filter(None, notes)),
             )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from secure_chat.ui.actions import ACTIONS
 from secure_chat.ui.arguments import Action, Kind, Parameter
 
-__all__ = ["SLASH", "UNLISTED", "Slash"]
+__all__ = ["SLASH", "TOPICS", "UNLISTED", "Slash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,11 @@ class Slash:
         shown = (f"[{each.metavar}]" if each.kind is Kind.ROOM else each.metavar for each in self.parameters)
         return " ".join([f"/{self.name}", *shown])
 
+    @property
+    def how(self) -> str:
+        """Usage and an example, for whoever typed it wrongly."""
+        return f"{self.usage}   e.g. /{self.name} {self.example}" if self.example else self.usage
+
 
 _PERSON = Parameter(Kind.PERSON)
 _TEXT = Parameter(Kind.TEXT)
@@ -39,7 +44,7 @@ _WRITTEN = (
         "reply", "Answer a message: the last one of others, or ^2, ^3, …", (Parameter(Kind.MESSAGE), _TEXT), "^2 yes"
     ),
     Slash("history", "Show the last lines of this room, with their numbers.", (Parameter(Kind.NUMBER, True),), "50"),
-    Slash("search", "Search everywhere; in this room with /search #.", (_TEXT,), "launch code"),
+    Slash("search", "Search everywhere; in this room with /search # WORDS.", (_TEXT,), "launch code"),
     Slash("verify", "Compare safety numbers with a person: the same digits on both screens.", (_PERSON,), "bob"),
     Slash(
         "fingerprint",
@@ -69,3 +74,22 @@ def _table() -> dict[str, Slash]:
 
 SLASH: dict[str, Slash] = _table()
 """Every /command by its name."""
+
+TOPICS: dict[str, tuple[str, ...]] = {
+    "Writing": ("msg", "reply", "edit", "delete", "react", "history", "search", "retry", "cancel"),
+    "Rooms": (
+        "rooms", "room", "next", "join", "open-rooms", "members", "leave", "mute", "unmute",
+    ),
+    "Closed rooms": (
+        "create", "invite", "invitations", "accept", "decline", "rename", "invite-policy",
+    ),
+    "For a room's admins": ("kick", "ban", "unban", "promote", "demote", "restart"),
+    "People and trust": (
+        "people", "verify", "unverify", "fingerprint", "code", "accept-key", "block", "unblock",
+    ),
+    "Yourself": (
+        "status", "receipts", "visible", "invite-link", "devices", "revoke-device", "recovery-code", "refresh-keys",
+        "set-address", "reconnect", "help", "quit",
+    ),
+}  # fmt: skip
+"""The order of the help: every listed command under what people want to do."""

@@ -162,7 +162,7 @@ class Actions:
         """The room of an id, `#name` or handle; CommandFailed if there is none, or more than one."""
         room = self.find_room(name)
         if room is None:
-            hint = "enter it with /join" if name.startswith("#") else "nobody of that name was written to yet"
+            hint = "join it first" if name.startswith("#") else "nobody of that name was written to yet"
             raise CommandFailed(FailureCode.NOT_FOUND, f"there is no conversation {name} here: {hint}")
         return room
 
@@ -193,7 +193,7 @@ class Actions:
         """A room that this device is in."""
         room = self.room(name)
         if room.phase not in (Phase.JOINED, Phase.OUT):
-            raise CommandFailed(FailureCode.NOT_ALLOWED, f"you are not in {name}")
+            raise CommandFailed(FailureCode.NOT_ALLOWED, f"you are not in {self._title(room)}")
         return room
 
     # -- messages

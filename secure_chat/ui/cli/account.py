@@ -9,6 +9,7 @@ import click
 from secure_chat.client import profile as stored
 from secure_chat.client.api import Client
 from secure_chat.client.commands import DeleteAccount
+from secure_chat.client.errors import NameTaken
 from secure_chat.client.profile import Profile
 from secure_chat.client.vault import Lock
 from secure_chat.identity.errors import HandleError
@@ -17,6 +18,7 @@ from secure_chat.identity.invite import InviteLink
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.cli.chat import run_chat, takes_screen
 from secure_chat.ui.cli.session import Session, common_options, pass_session, read_passphrase
+from secure_chat.ui.presenter import describe_failure
 
 __all__ = ["backup", "delete_account", "export", "join", "passphrase", "profiles", "restore"]
 
@@ -50,17 +52,25 @@ def join(
     secure-chat client 'secure-chat://chat.lan:7443/#v1.…'
     secure-chat client LINK --name alice --no-passphrase --json
     """
+    InviteLink.parse(link)  # nobody should answer questions for a link that can't work
     unasked = name is None and not (no_passphrase or keyring or session.passphrase_file or recovery_code_file)
     if unasked and not no_chat and takes_screen(session, plain=plain):
-        InviteLink.parse(link)
         run_chat(session, None, plain=False, link=link)
         return
     handle = _name(session, name)
     lock, words = _lock(session, no_passphrase, keyring)
     code = None if recovery_code_file is None else read_passphrase(recovery_code_file)
-    client = session.adopt(
-        Client.join(link, handle, profile=session.profile, passphrase=words, lock=lock, recovery_code=code)
-    )
+    while True:
+        try:
+            joined = Client.join(link, handle, profile=session.profile, passphrase=words, lock=lock, recovery_code=code)
+        except NameTaken as error:
+            if name is not None or not session.interactive:
+                raise
+            session.say(describe_failure(error))
+            handle = _name(session, None)
+        else:
+            break
+    client = session.adopt(joined)
     recovery = client.recovery_code()
     address = client.status().address
     chat = session.interactive and not no_chat
@@ -207,7 +217,7 @@ def export(session: Session, rooms: tuple[str, ...], output: Path | None) -> Non
 
     if output is None:
         for line in export_lines(session.client(), rooms):
-            sys.stdout.write(line + "\n")
+            sys.stdout.buffer.write(line.encode() + b"\n")
         return
     count = export_file(session.client(), rooms, output)
     session.result({"file": str(output), "lines": count}, [f"{output}: {count:,} lines"])

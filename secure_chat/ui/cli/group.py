@@ -42,7 +42,7 @@ class _Client(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and "://" in args[0]:
+        if args and ("://" in args[0] or args[0].startswith("secure-chat:")):
             return "join", self.get_command(ctx, "join"), args
         return super().resolve_command(ctx, args)
 

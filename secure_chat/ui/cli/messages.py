@@ -1,5 +1,6 @@
 """send, listen, history, search."""
 
+import io
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +27,11 @@ def _room(room: str | None, words: tuple[str, ...], usage: str) -> tuple[str, tu
     if not words:
         raise InputError(f"to whom? usage: {usage}")
     return words[0], words[1:]
+
+
+def _readable(text: str) -> str:
+    """Bytes that were no UTF-8 (a binary file, another encoding) as U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 @click.command()
@@ -63,10 +69,12 @@ def send(
         raise InputError("--lines reads standard input: leave the text away")
     texts: Iterator[str] = iter([" ".join(rest)])
     if with_stdin:
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")
         texts = (line.rstrip("\r\n") for line in sys.stdin) if lines else iter([sys.stdin.read().rstrip("\r\n")])
     client = session.client()
     waiting = False
-    for text in texts:
+    for text in map(_readable, texts):
         if not text:
             if lines:
                 continue

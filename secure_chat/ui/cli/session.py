@@ -20,7 +20,7 @@ from secure_chat.client.errors import (
 )
 from secure_chat.client.events import FailureCode
 from secure_chat.client.profile import DEFAULT_PROFILE
-from secure_chat.errors import SecureChatError
+from secure_chat.errors import SecureChatError, describe_os_error
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.presenter import describe_failure
 
@@ -41,6 +41,9 @@ EXIT_CODES = {
 """For `--help`, scripts and the user guide."""
 
 WAITING = 3
+
+PASSPHRASE_TRIES = 3
+"""Of somebody at a terminal."""
 
 _FAILURES = {
     FailureCode.NOT_FOUND: 4,
@@ -77,11 +80,22 @@ class Session:
         now; without a connection they are as of the last one.
         """
         if not self._clients:
-            client = Client.open(self.profile, passphrase=self.passphrase)
+            client = self._open()
             self._clients.append(client)
             if wait:
                 client.wait_until_online()
         return self._clients[0]
+
+    def _open(self) -> Client:
+        """Asks again after a wrong passphrase, where there is somebody to ask."""
+        for _ in range(PASSPHRASE_TRIES - 1):
+            try:
+                return Client.open(self.profile, passphrase=self.passphrase)
+            except WrongPassphraseError as error:
+                if self.passphrase_file is not None or not self.interactive:
+                    raise
+                self.say(describe_failure(error))
+        return Client.open(self.profile, passphrase=self.passphrase)
 
     def adopt(self, client: Client) -> Client:
         """A client that was opened by joining."""
@@ -113,8 +127,9 @@ class Session:
         """One JSON object on a line, at once."""
         import msgspec
 
-        sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
         sys.stdout.flush()
+        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")  # JSON is UTF-8, whatever the terminal speaks
+        sys.stdout.buffer.flush()
 
     def result(self, value: object, lines: Sequence[str] = ()) -> None:
         """The result of the command: as JSON, or as lines for people."""
@@ -124,15 +139,17 @@ class Session:
             self.put({"v": VERSION, "command": self.command, "result": value})
         self.say(*lines)
 
-    def fail(self, error: SecureChatError) -> NoReturn:
-        """One line that says what to do (or an error object), and the exit code."""
+    def put_error(self, code: FailureCode, message: str) -> None:
+        """The error object of JSON mode."""
         from secure_chat.client.encoding import VERSION
 
+        self.put({"v": VERSION, "command": self.command, "error": {"code": code.value, "message": message}})
+
+    def fail(self, error: SecureChatError) -> NoReturn:
+        """One line that says what to do (or an error object), and the exit code."""
         message = describe_failure(error)
         if self.json:
-            code = error.code if isinstance(error, CommandFailed) else _code(error)
-            problem = {"code": code.value, "message": message}
-            self.put({"v": VERSION, "command": self.command, "error": problem})
+            self.put_error(error.code if isinstance(error, CommandFailed) else _code(error), message)
         else:
             click.echo(f"secure-chat: {message}", err=True)
         raise click.exceptions.Exit(_exit_code(error))
@@ -211,6 +228,16 @@ def pass_session(function: Callable[..., None]) -> Callable[..., None]:
             function(session, *args, **kwargs)
         except SecureChatError as error:
             session.fail(error)
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except OSError as error:
+            session.fail(ClientError(describe_os_error(error)))
+        except (click.exceptions.Exit, click.Abort, click.ClickException):
+            raise
+        except Exception as error:
+            if session.json:  # the line for people follows
+                session.put_error(FailureCode.INTERNAL, f"an internal error ({type(error).__name__})")
+            raise
         finally:
             session.close()
 

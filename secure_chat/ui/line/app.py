@@ -5,10 +5,11 @@ import contextvars
 import os
 import sys
 from collections import deque
+from typing import Any
 
 from msgspec.structs import replace
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application import Application, run_in_terminal
 from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -16,6 +17,7 @@ from prompt_toolkit.shortcuts import CompleteStyle
 
 from secure_chat.client.api import Client
 from secure_chat.client.commands import Command, MarkRead, Send
+from secure_chat.client.crash import record_crash
 from secure_chat.client.errors import ClientError
 from secure_chat.client.events import (
     CaughtUp,
@@ -29,11 +31,14 @@ from secure_chat.client.events import (
     RoomRemoved,
     ShuttingDown,
 )
+from secure_chat.client.profile import home
 from secure_chat.client.queries import GetHistory, GetInvitations, GetMembers, GetRooms, GetStatus
 from secure_chat.client.views import (
     ConnectionState,
     DeliveryState,
+    InvitationView,
     MemberView,
+    MessageKind,
     MessageView,
     RoomKind,
     RoomView,
@@ -41,9 +46,16 @@ from secure_chat.client.views import (
 )
 from secure_chat.errors import SecureChatError
 from secure_chat.ui.line.complete import ChatCompleter
-from secure_chat.ui.line.slash import Commands, Quit
+from secure_chat.ui.line.slash import NO_ROOM, Commands, Quit
 from secure_chat.ui.line.state import ChatState
-from secure_chat.ui.presenter import describe_event, describe_failure, describe_result, message_lines, room_title
+from secure_chat.ui.presenter import (
+    describe_event,
+    describe_failure,
+    describe_result,
+    message_lines,
+    room_title,
+    verified_words,
+)
 
 __all__ = ["LineMode", "run_line_mode"]
 
@@ -79,16 +91,23 @@ class LineMode:
         self._told_offline = False
         self._seen_while_away: dict[str, int] = {}
         self._ending = ""
+        self._account = ""
+        self._next_line = ""
+        """A command typed in place of an answer."""
         self._prompt: PromptSession[str]
+        self._asking: PromptSession[str] | None = None
+        """The prompt of a question."""
         self._loop: asyncio.AbstractEventLoop
         self._context: contextvars.Context
 
     async def run(self) -> None:
         """Until the user leaves or the client ends."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(self._failed_aside)
         status = await self.ask(GetStatus())
         assert isinstance(status, StatusView)
         self.state = ChatState(status.handle)
+        self._account = status.account
         self._online = status.connection is ConnectionState.ONLINE
         self._commands = Commands(self)
         self._prompt = PromptSession(
@@ -129,7 +148,8 @@ class LineMode:
         interrupted = False
         while not self._ending:
             try:
-                line = await self._prompt.prompt_async(self._prompt_text)
+                line, self._next_line = self._next_line, ""
+                line = line or await self._prompt.prompt_async(self._prompt_text, set_exception_handler=False)
             except KeyboardInterrupt:
                 if interrupted:
                     return
@@ -143,8 +163,22 @@ class LineMode:
                 await self._take(line)
             except Quit:
                 return
-            except SecureChatError as error:
-                self.show([f"!! {describe_failure(error)}"])
+            except Exception as error:
+                self._failed(error)
+
+    def _failed(self, error: BaseException) -> None:
+        """Says what went wrong; what should not have, is recorded, and the chat goes on."""
+        if isinstance(error, SecureChatError):
+            self.show([f"!! {describe_failure(error)}"])
+        else:
+            where = record_crash(error, home())
+            self.show([f"!! an internal error ({type(error).__name__}); please report it with {where}"])
+
+    def _failed_aside(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What failed outside of a command: while an event was shown, or in a task."""
+        error = context.get("exception")
+        if isinstance(error, Exception):
+            self._failed(error)
 
     def _prompt_text(self) -> AnyFormattedText:
         return self.state.prompt
@@ -159,10 +193,14 @@ class LineMode:
         if line.startswith("//"):
             line = line[1:]
         if not self.state.current:
-            raise ClientError("you are in no room: /join #lobby enters one")
+            raise ClientError(NO_ROOM)
+        line = line.strip("\n")
         count = line.count("\n") + 1
-        if count > PASTE_LINES and not await self.confirm(f"Send {count} lines as one message? (yes/no) "):
-            return
+        if count > PASTE_LINES:
+            hint = "y sends them, n doesn't; a /command leaves the question"
+            if not await self.confirm(f"Send {count} lines as one message? (y/n) ", hint=hint):
+                self.show(["-- not sent; the arrow key ↑ brings the lines back"])
+                return
         future = self._client.submit(Send(self.state.current, line))
         future.add_done_callback(lambda done: self._sent(line, done.exception()))
 
@@ -184,10 +222,16 @@ class LineMode:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-        if self._prompt.app.is_running:
+        if self._running is not None:
             run_in_terminal(write)
         else:
             write()
+
+    @property
+    def _running(self) -> "Application[str] | None":
+        """The prompt that stands below the lines now, if one does."""
+        prompts = (self._asking, self._prompt)
+        return next((each.app for each in prompts if each is not None and each.app.is_running), None)
 
     async def ask(self, command: Command) -> Result:
         """A command's result; raises CommandFailed."""
@@ -207,25 +251,47 @@ class LineMode:
         self.state.enter(
             room_id, views, [each.handle for each in members if isinstance(each, MemberView) and not each.invited]
         )
-        verified = f", {room.verified} of {room.members - 1} verified" if room.members > 1 else ""
+        title = room_title(room)
+        verified = f", {words}" if (words := verified_words(room)) else ""
         people = (
             "" if room.kind is RoomKind.DIRECT else f": {room.members} {'person' if room.members == 1 else 'people'}"
         )
-        self.show([f"-- {room_title(room)}{people}{verified}", *self._rendered(views)])
+        head = f"-- {title}{people}{verified}" if room.joined else f"-- {title}: {await self._why_not_in(room)}"
+        self.show([head, *self._rendered(views)])
         self._read_soon(room_id)
 
-    async def confirm(self, question: str) -> bool:
-        """Yes or no; anything else asks again, leaving means no."""
+    async def _why_not_in(self, room: RoomView) -> str:
+        invitations = await self.ask(GetInvitations())
+        assert isinstance(invitations, tuple)
+        if any(isinstance(each, InvitationView) and each.room == room.id for each in invitations):
+            return f"you are invited; /accept {room.name} or /decline {room.name}"
+        return "you are not in this room any more; this is its history"
+
+    async def confirm(
+        self, question: str, *, hint: str, yes: tuple[str, ...] = (), no: tuple[str, ...] = ()
+    ) -> bool | None:
+        """Yes or no; None where it was left open: by "later", a /command (which runs next), Ctrl-C or Ctrl-D."""
         asking: PromptSession[str] = PromptSession(history=InMemoryHistory())
+        self._asking = asking
         try:
-            while True:
-                match (await asking.prompt_async(question)).strip().lower():
-                    case "y" | "yes":
-                        return True
-                    case "n" | "no":
-                        return False
+            while not self._ending:
+                answer = (await asking.prompt_async(question, set_exception_handler=False)).strip()
+                word = answer.lower()
+                if word in ("y", "yes", *yes):
+                    return True
+                if word in ("n", "no", *no):
+                    return False
+                if word == "later":
+                    return None
+                if word.startswith("/"):
+                    self._next_line = answer
+                    return None
+                self.show([f"-- {hint}"])
         except (EOFError, KeyboardInterrupt):
-            return False
+            pass
+        finally:
+            self._asking = None
+        return None
 
     # --- events
 
@@ -251,13 +317,16 @@ class LineMode:
         state = self.state
         match event:
             case MessageAdded(message, _, live):
+                here = message.room == state.current
                 if not live:
                     self._seen_while_away[message.room] = self._seen_while_away.get(message.room, 0) + 1
                     return []
                 if state.has_shown(message):
                     return []  # shown with the history a moment ago
+                if message.kind is MessageKind.NOTICE and message.account == self._account and not here:
+                    return []  # one's own doing elsewhere: the command's answer says it
                 state.saw(message)
-                if message.room == state.current:
+                if here:
                     self._read_soon(message.room)
                 if message.state is DeliveryState.QUEUED and self._online:
                     message = replace(message, state=DeliveryState.SENT)  # it leaves in this very moment
@@ -277,6 +346,9 @@ class LineMode:
             case RoomRemoved(room_id):
                 if room_id == state.current:
                     state.current = ""
+                    others = [room for room in state.rooms.values() if room.joined and room.id != room_id]
+                    if others:
+                        self._loop.create_task(self.go(max(others, key=lambda room: room.last_time).id))
                 return describe_event(event)
             case PresenceChanged(handle):
                 return describe_event(event) if handle in state.present else []
@@ -290,8 +362,8 @@ class LineMode:
                 return describe_event(event) if self._online and told else []
             case ShuttingDown(reason):
                 self._ending = f"-- {reason}"
-                if self._prompt.app.is_running:
-                    self._prompt.app.exit(result="")
+                if self._running is not None:
+                    self._running.exit(result="")
                 return []
             case _:
                 return describe_event(event)

@@ -1,22 +1,27 @@
 """The /commands of the line mode: those of the table, and those that take several steps."""
 
+import shutil
+import textwrap
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from secure_chat.client.commands import Command, CreateInviteLink, JoinRoom, MarkVerified, Send, StartDirect
 from secure_chat.client.events import Result
 from secure_chat.client.queries import GetHistory, GetSafetyNumber, GetStatus, Search
-from secure_chat.client.views import MessageView, SafetyNumberView, StatusView
+from secure_chat.client.views import MessageView, SafetyNumberView, StatusView, Trust
 from secure_chat.ui.arguments import Action, Arguments, InputError, parse
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import describe_result, message_lines, safety_number_lines
 from secure_chat.ui.qr import qr_lines
-from secure_chat.ui.slash import SLASH, UNLISTED
+from secure_chat.ui.slash import SLASH, TOPICS, Slash
 
-__all__ = ["Commands", "Quit"]
+__all__ = ["NO_ROOM", "Commands", "Quit"]
 
 HISTORY_LINES = 30
 SEARCH_HITS = 20
+NO_ROOM = "you are in no room: /join #lobby enters one, /rooms shows what there is"
+MIN_COLUMNS = 40
+"""Narrower terminals break the help's lines themselves."""
 
 
 class Quit(Exception):
@@ -37,8 +42,8 @@ class Screen(Protocol):
     async def go(self, room_id: str) -> None:
         """Makes a room the current one."""
 
-    async def confirm(self, question: str) -> bool:
-        """Yes or no."""
+    async def confirm(self, question: str, *, hint: str, yes: tuple[str, ...], no: tuple[str, ...]) -> bool | None:
+        """Yes, no, or None for later."""
 
 
 class Commands:
@@ -70,7 +75,7 @@ class Commands:
         slash = SLASH.get(name)
         if slash is None or slash.action is None:
             raise InputError(f"there is no command /{name[:30]}: see /help; to send text that begins with /, write //")
-        arguments = self._parse(slash.action, rest)
+        arguments = self._parse(slash, slash.action, rest)
         result = await self._screen.ask(slash.action.build(arguments))
         self._screen.show(
             [slash.action.done_words(arguments)] if slash.action.done or result is None else describe_result(result)
@@ -78,7 +83,7 @@ class Commands:
         if name in ("create", "accept"):
             await self._enter(arguments.room)
 
-    def _parse(self, action: Action, rest: str) -> Arguments:
+    def _parse(self, slash: Slash, action: Action, rest: str) -> Arguments:
         state = self._screen.state
         words = rest.split()
         unsent = action.name in ("retry", "cancel")
@@ -91,7 +96,7 @@ class Commands:
         def text_from(index: int) -> str:
             return rest.split(maxsplit=index)[index] if index else rest
 
-        return parse(action, words, room=state.current, message=message, rest=text_from)
+        return parse(action, words, room=state.current, message=message, rest=text_from, how=slash.how)
 
     async def _enter(self, name: str) -> None:
         room = self._screen.state.find(name if name.startswith("#") else f"#{name}")
@@ -99,7 +104,9 @@ class Commands:
             await self._screen.go(room.id)
 
     async def _join(self, rest: str) -> None:
-        name = _need(rest, "join").removeprefix("#")
+        name, *more = _need(rest, "join").removeprefix("#").split()
+        if more:
+            raise InputError(f"{more[0]!r} is too much; usage: {SLASH['join'].how}")
         await self._screen.ask(JoinRoom(name))
         await self._enter(name)
 
@@ -121,7 +128,7 @@ class Commands:
         person, _, text = _need(rest, "msg").partition(" ")
         room_id = await self._screen.ask(StartDirect(person.removeprefix("@")))
         assert isinstance(room_id, str)
-        if room_id != self._screen.state.current:
+        if room_id != self._screen.state.current or not text.strip():
             await self._screen.go(room_id)
         if text.strip():
             await self._screen.ask(Send(room_id, text.strip()))
@@ -132,14 +139,16 @@ class Commands:
         if not reference.startswith("^"):
             reference, text = "", rest
         if not text.strip():
-            raise InputError(f"usage: {SLASH['reply'].usage}   e.g. /reply ^2 yes")
+            raise InputError(f"usage: {SLASH['reply'].how}")
         target = state.message(reference, own=False)
         await self._screen.ask(Send(state.current, text.strip(), target))
 
     async def _history(self, rest: str) -> None:
         state = self._screen.state
-        if rest and not (rest.isascii() and rest.isdigit()):
-            raise InputError(f"usage: {SLASH['history'].usage}")
+        if rest and not (rest.isascii() and rest.isdigit() and int(rest)):
+            raise InputError(f"usage: {SLASH['history'].how}")
+        if not state.current:
+            raise InputError(NO_ROOM)
         limit = min(int(rest), 1_000) if rest else HISTORY_LINES
         lines = await self._screen.ask(GetHistory(state.current, limit))
         assert isinstance(lines, tuple)
@@ -162,13 +171,23 @@ class Commands:
         person = _need(rest, "verify").removeprefix("@")
         view = await self._screen.ask(GetSafetyNumber(person))
         assert isinstance(view, SafetyNumberView)
+        if view.trust is Trust.SELF:
+            raise InputError("that is you; your own fingerprint, for others to check: /fingerprint")
         self._screen.show(
             [
                 *safety_number_lines(view),
                 f"-- {view.handle} types /verify {self._screen.state.handle}: compare by voice or side by side.",
             ]
         )
-        if await self._screen.confirm("Are all digits the same on both screens? (yes/no) "):
+        same = await self._screen.confirm(
+            "Are all digits the same on both screens? (y/n/later) ",
+            yes=("same",),
+            no=("different",),
+            hint="y or same, n or different, or later; a /command leaves the question",
+        )
+        if same is None:
+            self._screen.show([f"-- put off; /verify {view.handle} asks again"])
+        elif same:
             await self._screen.ask(MarkVerified(view.handle))
             self._screen.show([f"-- {view.handle} is verified, in all rooms."])
         else:
@@ -202,15 +221,25 @@ class Commands:
             example = [f"  e.g. /{slash.name} {slash.example}"] if slash.example else []
             self._screen.show([slash.usage, f"  {slash.summary}", *example])
             return
-        listed = [slash for name, slash in SLASH.items() if name not in UNLISTED]
+        listed = [SLASH[name] for names in TOPICS.values() for name in names]
         width = max(len(slash.usage) for slash in listed)
-        self._screen.show(
-            [
-                "Type a line and press Enter to send it; Alt-Enter begins a new line; Tab completes.",
-                *(f"  {slash.usage:<{width}}  {slash.summary}" for slash in listed),
-                "Messages are named ^1 (the last one), ^2, …: see /history. For an example: /help COMMAND",
-            ]
+        columns = max(shutil.get_terminal_size().columns, MIN_COLUMNS)
+        lines = ["Type a line and press Enter to send it; Alt-Enter begins a new line; Tab completes."]
+        for topic, names in TOPICS.items():
+            lines.append(topic)
+            for name in names:
+                slash = SLASH[name]
+                lines += textwrap.wrap(
+                    f"  {slash.usage:<{width}}  {slash.summary}",
+                    columns,
+                    subsequent_indent=" " * (width + 4 if columns > 2 * width else 6),
+                )
+        lines += textwrap.wrap(
+            "ROOM is this one if not named. Messages are named ^1 (the last one), ^2, …: see /history. "
+            "For an example: /help COMMAND",
+            columns,
         )
+        self._screen.show(lines)
 
     async def _quit(self, rest: str) -> None:
         raise Quit
@@ -218,6 +247,5 @@ class Commands:
 
 def _need(rest: str, name: str) -> str:
     if not rest:
-        slash = SLASH[name]
-        raise InputError(f"usage: {slash.usage}   e.g. /{name} {slash.example}")
+        raise InputError(f"usage: {SLASH[name].how}")
     return rest

@@ -102,7 +102,8 @@ class ChatState:
         if reference.startswith("^"):
             number = int(reference[1:])
             if not 0 < number <= len(self._recent):
-                raise InputError(f"{reference}: only the last {len(self._recent)} messages here have numbers")
+                here = f"here they go from ^1 to ^{len(self._recent)}" if self._recent else "there is no message here"
+                raise InputError(f"{reference}: {here}; /history shows more of them with their numbers")
             return self._recent[-number].id
         if reference:
             return reference

@@ -38,7 +38,7 @@ def test_messages_are_counted_from_the_last_one(state: ChatState) -> None:
     assert state.message("^5", own=True) == line("0").id
     assert state.message("ab" * 16, own=False) == "ab" * 16
     for reference in ("^6", "^0"):
-        with pytest.raises(InputError, match="last 5"):
+        with pytest.raises(InputError, match=r"from \^1 to \^5"):
             state.message(reference, own=False)
 
 
