@@ -2,6 +2,7 @@
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.aftermath import Aftermath
+from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import Joining
 from secure_chat.client.engine.leaving import Leaving
@@ -42,6 +43,7 @@ class Channels:
         leaving: Leaving,
         log: RoomLog,
         aftermath: Aftermath,
+        commits: Commits,
     ) -> None:
         self._state = state
         self._session = session
@@ -50,6 +52,7 @@ class Channels:
         self._leaving = leaving
         self._log = log
         self._aftermath = aftermath
+        self._commits = commits
         self.inbox = b""
         """The channel where Welcomes arrive."""
 
@@ -107,6 +110,7 @@ class Channels:
             state.show(room)
         elif room.phase in (Phase.JOINED, Phase.INVITED):
             # The tree has this device, the relay's list does not: it asks to be added there too.
+            self._commits.lost(room)
             lose(state, room, invited=room.phase == Phase.INVITED)
         self._session.check_caught_up()
 
@@ -174,6 +178,7 @@ class Channels:
         if (behind or ahead) and room.phase != Phase.OUT:
             text = "Changes of the room are no longer at the relay; this device asks to be added again."
             self._history.security(room, SecurityKind.GAP, text)
+            self._commits.lost(room)
             lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _enter_lobby(self) -> Task[None]:

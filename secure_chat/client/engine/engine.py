@@ -103,7 +103,7 @@ class Engine:
             leaving.removed,
         )
         self._aftermath = Aftermath(state, history, outbox, receipts, leaving)
-        self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath)
+        self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath, commits)
         self._presences = presences = Presences(state, session, directory)
         self._own = own = Own(state, session, device, directory, commits, leaving.leave)
         self._actions = Actions(
