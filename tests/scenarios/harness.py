@@ -116,6 +116,8 @@ class Node:
         self.connect_at: int | None = 0
         self.crash_after: int | None = None
         """Crash once this many frames of the next effects have left; -1: before the commit."""
+        self.fuse: tuple[int, int] | None = None
+        """After so many further steps, this for `crash_after`."""
         self.crashes = 0
         self.entered: dict[str, int] = {}
         """Room id → since when this client has been in it."""
@@ -183,6 +185,10 @@ class Node:
 
     def handle(self, item: Input) -> None:
         """Engine, store, commit, then frames and events: with a crash in between if one is due."""
+        if self.fuse is not None:
+            left, kind = self.fuse
+            self.fuse = (left - 1, kind) if left else None
+            self.crash_after = None if left else kind
         effects = self.engine.handle(item, self.world.now)
         self.store.apply(effects.writes)
         if self.crash_after == -1:

@@ -24,7 +24,10 @@ class Violation(AssertionError):
 
 
 class KeyUses:
-    """Every (group, epoch, leaf, generation) encrypts one message only, of all that reaches the relay."""
+    """Every (epoch's secrets, leaf, generation) encrypts one message only, of all that reaches the relay.
+
+    An epoch is named by a secret of its, since after a relay's restore a group can have two epochs of one number.
+    """
 
     def __init__(self) -> None:
         self._uses: dict[bytes, tuple[bytes, int, bool, bytes]] = {}

@@ -1,0 +1,252 @@
+"""Gaps, broken chains and split rooms, from envelopes as a member could send them."""
+
+import msgspec
+import pytest
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.content import (
+    CHAIN_LENGTH,
+    MAX_MISSING,
+    Envelope,
+    Milestone,
+    Progress,
+    RoomState,
+    Text,
+    encode_body,
+    hash_envelope,
+)
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity, Verdict, epoch_digest
+from secure_chat.client.engine.spaces import Phase, Room, Roster
+from secure_chat.client.engine.state import State
+from secure_chat.client.events import SecurityKind, SecurityNotice
+from secure_chat.client.store.store import Store
+from secure_chat.client.views import MessageKind
+from tests.client.engine.people import ALICE, BOB, closed
+
+CHAIN = bytes([1]) * CHAIN_LENGTH
+
+
+class Author:
+    """Writes envelopes in one chain."""
+
+    def __init__(self, chain: bytes = CHAIN) -> None:
+        self.chain = chain
+        self.counter = 0
+        self.hash = bytes(16)
+        self.milestones: tuple[Milestone, ...] = ()
+
+    def write(self, text: str = "text") -> tuple[Envelope, bytes]:
+        self.counter += 1
+        envelope = Envelope(
+            1,
+            self.counter.to_bytes(16, "big"),
+            self.chain,
+            self.counter,
+            self.hash,
+            0,
+            "text",
+            "",
+            msgspec.Raw(encode_body(Text(text))),
+            milestones=self.milestones,
+        )
+        encoded = envelope.encode()
+        self.hash = hash_envelope(encoded)
+        return envelope, encoded
+
+
+@pytest.fixture
+def integrity(state: State) -> Integrity:
+    return Integrity(state, History(state))
+
+
+def take(integrity: Integrity, room: Room, written: tuple[Envelope, bytes]) -> Verdict:
+    return integrity.take(room, BOB.identity, *written, time=0)
+
+
+def kinds(state: State) -> list[SecurityKind]:
+    return [event.kind for event in state.effects.events if isinstance(event, SecurityNotice)]
+
+
+def gap_lines(state: State, store: Store, room: Room) -> list[str]:
+    store.apply(state.flush().writes)
+    state.begin(state.now)
+    return [line.text for line in store.history(room.channel.hex(), 100) if line.kind is MessageKind.GAP]
+
+
+def test_a_whole_chain_is_silent(state: State, room: Room, integrity: Integrity) -> None:
+    """Nothing to tell."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    assert [take(integrity, room, bob.write()) for _ in range(5)] == [Verdict.NEXT] * 5
+    assert kinds(state) == []
+
+
+def test_what_is_missing_is_told_and_counted(state: State, room: Room, integrity: Integrity, store: Store) -> None:
+    """A counter that jumps."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write())
+    bob.write(), bob.write()
+    assert take(integrity, room, bob.write()) is Verdict.NEXT
+    assert kinds(state) == [SecurityKind.GAP]
+    assert gap_lines(state, store, room) == ["2 messages of bob are missing here."]
+
+
+def test_the_first_message_of_somebody_who_was_seen_to_come_can_be_missing(
+    state: State, room: Room, integrity: Integrity
+) -> None:
+    """Its chain is expected to start at one."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    bob.write()
+    take(integrity, room, bob.write())
+    assert kinds(state) == [SecurityKind.GAP]
+
+
+def test_what_was_written_before_one_came_in_is_not_missing(state: State, room: Room, integrity: Integrity) -> None:
+    """The author's milestones tell where the chain stood."""
+    bob = Author()
+    bob.counter = 7
+    bob.milestones = (Milestone(1, 2, 0), Milestone(1, 4, 5), Milestone(1, 5, 7), Milestone(1, 6, 9))
+    take(integrity, room, bob.write())
+    assert kinds(state) == []
+
+
+def test_what_was_written_since_one_came_in_is_missing(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """Even where nothing of the author has ever been seen."""
+    bob = Author()
+    bob.counter = 9
+    bob.milestones = (Milestone(1, 2, 0), Milestone(1, 4, 5), Milestone(1, 6, 8))
+    take(integrity, room, bob.write())
+    assert gap_lines(state, store, room) == ["4 messages of bob are missing here."]
+
+
+def test_a_late_message_heals_its_gap(state: State, room: Room, integrity: Integrity, store: Store) -> None:
+    """The line says so in the end."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    written = [bob.write() for _ in range(4)]
+    take(integrity, room, written[0])
+    take(integrity, room, written[3])
+    store.apply(state.flush().writes)
+    state.begin(state.now)
+    assert take(integrity, room, written[2]) is Verdict.LATE
+    assert gap_lines(state, store, room) == ["1 message of bob is missing here."]
+    assert take(integrity, room, written[1]) is Verdict.LATE
+    assert gap_lines(state, store, room) == ["Messages of bob came late and out of order."]
+    assert take(integrity, room, written[1]) is Verdict.REPEATED
+
+
+def test_a_message_that_does_not_continue_the_last_breaks_the_chain(
+    state: State, room: Room, integrity: Integrity
+) -> None:
+    """The previous hash is wrong: somebody changed the order, or the device has two pasts."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write())
+    bob.hash = bytes(16)
+    take(integrity, room, bob.write())
+    assert kinds(state) == [SecurityKind.CHAIN_BROKEN]
+
+
+def test_two_messages_in_one_place_break_the_chain(state: State, room: Room, integrity: Integrity) -> None:
+    """A copied device."""
+    bob, copy = Author(), Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write("one"))
+    assert take(integrity, room, copy.write("another")) is Verdict.REPEATED
+    assert kinds(state) == [SecurityKind.CHAIN_BROKEN]
+
+
+def test_nobody_continues_anothers_chain(state: State, room: Room, integrity: Integrity) -> None:
+    """A chain belongs to the device key that began it."""
+    bob = Author()
+    take(integrity, room, bob.write())
+    integrity.take(room, ALICE.identity, *bob.write(), time=0)
+    assert kinds(state) == []
+    take(integrity, room, bob.write())
+    assert kinds(state) == [SecurityKind.GAP]
+
+
+def test_progress_is_told_once_and_names_what_is_missing(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """Cumulative, but never a false tick."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write())
+    bob.write()
+    take(integrity, room, bob.write())
+    store.apply(state.flush().writes)
+    state.begin(state.now)
+    assert integrity.progress(room, read=False) == (Progress(CHAIN, 3, 0, ((2, 2),)),)
+    store.apply(state.flush().writes)
+    assert integrity.progress(room, read=False) == ()
+    assert integrity.progress(room, read=True) == (Progress(CHAIN, 3, 3, ((2, 2),)),)
+
+
+def test_nothing_counts_as_delivered_after_too_many_gaps(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """Only so many are named."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    for _ in range(MAX_MISSING + 1):
+        bob.write()
+        take(integrity, room, bob.write())
+    store.apply(state.flush().writes)
+    (progress,) = integrity.progress(room, read=False)
+    assert len(progress.missing) == MAX_MISSING
+    assert progress.delivered == 2 * MAX_MISSING
+
+
+def known_room(state: State, room: Room, authenticators: dict[int, bytes]) -> None:
+    """The room with codes of past epochs and the current one."""
+    for epoch, authenticator in authenticators.items():
+        key = spaces.order_key(room.generation) + spaces.order_key(epoch)
+        state.put(spaces.CODES + room.channel.hex(), key, spaces.RoomCode(spaces.FORMAT, authenticator))
+    state.save_roster(room, Roster(spaces.FORMAT, max(authenticators), closed(ALICE).encode(), []))
+
+
+def test_the_same_state_seen_by_another_is_silent(state: State, room: Room, integrity: Integrity, store: Store) -> None:
+    """The current epoch, and one that the other has not left yet."""
+    known_room(state, room, {4: b"four", 5: b"five"})
+    store.apply(state.flush().writes)
+    for epoch, authenticator in ((4, b"four"), (5, b"five")):
+        integrity.hear(BOB.identity, (RoomState(room.channel, 1, epoch, epoch_digest(authenticator)),))
+    assert kinds(state) == []
+
+
+def test_another_state_of_the_same_epoch_is_a_split_room(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """The relay shows the two of them different logs."""
+    known_room(state, room, {5: b"five"})
+    store.apply(state.flush().writes)
+    state.begin(state.now)
+    integrity.hear(BOB.identity, (RoomState(room.channel, 1, 5, epoch_digest(b"cinq")),))
+    assert kinds(state) == [SecurityKind.ROOM_SPLIT]
+
+
+def test_what_is_not_known_here_proves_nothing(state: State, room: Room, integrity: Integrity, store: Store) -> None:
+    """Forgotten epochs, other generations, rooms that one is not in."""
+    known_room(state, room, {5: b"five"})
+    store.apply(state.flush().writes)
+    state.begin(state.now)
+    integrity.hear(
+        BOB.identity, (RoomState(room.channel, 1, 2, bytes(16)), RoomState(bytes([9]) * 16, 1, 5, bytes(16)))
+    )
+    room.phase = Phase.LEFT
+    integrity.hear(BOB.identity, (RoomState(room.channel, 1, 5, bytes(16)),))
+    assert kinds(state) == []
+
+
+def test_a_statement_about_a_later_epoch_waits(state: State, room: Room, integrity: Integrity, store: Store) -> None:
+    """Until this device gets there."""
+    known_room(state, room, {5: b"five"})
+    store.apply(state.flush().writes)
+    integrity.hear(BOB.identity, (RoomState(room.channel, 1, 6, epoch_digest(b"six")),))
+    assert [(claim.epoch, claim.account) for claim in room.claims] == [(6, BOB.public)]
