@@ -93,6 +93,15 @@ class LyingRelay(World):
         """The newest sequence number that a client has taken in."""
         return node.engine._state.position(channel)
 
+    def clone(self, node: Node, copy: Path, profile: str) -> Node:
+        """A second process on a copy of somebody's profile; offline at first."""
+        path = self.path / f"{profile}.db"
+        shutil.copy(copy, path)
+        twin = self.nodes[profile] = Node(self, node.name, path)
+        twin.connect_at = None
+        twin.offline = True
+        return twin
+
     def set_back(self, copy: Path) -> None:
         """The relay's database is what it was, and the relay says nothing of it: same incarnation."""
         self.crash_relay()

@@ -7,9 +7,10 @@ from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.wire.messages import ChannelAdded, ChannelKind, ChannelSummary, Entry, EntryKind, ServerMessage
 from tests.adversary.evidence import nothing_false, noticed
+from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
 from tests.adversary.relay import LyingRelay, lying_relay
-from tests.adversary.test_rooms import SUITE, closed_room, deliver_welcome, forged_group, package_of
+from tests.adversary.rooms import CLASSICAL, closed_room
 from tests.scenarios.harness import Node
 
 
@@ -27,7 +28,7 @@ def added_by_last_resort(world: LyingRelay) -> tuple[Node, Node, bytes]:
     bob.go_offline()
     packages = [package_of(world, mallory, bob).encode() for _ in range(22)]
     assert packages[-1] == packages[-2], "the last resort is handed out again and again"
-    alice.do(CreateRoom("plans", SUITE, False))
+    alice.do(CreateRoom("plans", CLASSICAL, False))
     alice.do(InvitePeople("#plans", ("bob",)))
     bob.go_online()
     world.settle()

@@ -6,16 +6,11 @@ from msgspec.structs import replace
 
 from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, Kick, LeaveRoom, RefreshKeys, Send
 from secure_chat.client.engine.evidence import make_note
-from secure_chat.client.engine.joining import group_prefix
-from secure_chat.client.engine.policy import Roles, group_extensions
+from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.client.views import RoomKind
-from secure_chat.mls.crypto.suite import SUITES
-from secure_chat.mls.group.group import Group
-from secure_chat.mls.messages.key_package import KeyPackage
 from secure_chat.wire.errors import ErrorCode
-from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import (
     Append,
     Appended,
@@ -23,63 +18,19 @@ from secure_chat.wire.messages import (
     ChannelClosed,
     ChannelKind,
     ChannelSummary,
-    ClaimKeyPackages,
     ClientMessage,
     Entry,
     EntryKind,
     Error,
-    KeyPackages,
     ServerMessage,
 )
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
+from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
-from tests.adversary.relay import Branch, LyingRelay, changed, device_of, lying_relay
+from tests.adversary.relay import Branch, changed, device_of, lying_relay
 from tests.adversary.rooms import CLASSICAL, closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
-
-
-def package_of(world: LyingRelay, thief: Node, victim: Node) -> KeyPackage:
-    """A key package that the relay takes from its own shelf."""
-    found: list[KeyPackages] = []
-
-    def tap(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
-        if isinstance(message, KeyPackages) and message.id == 1 << 50:
-            found.append(message)
-            return ()
-        return (message,)
-
-    world.outgoing.append(tap)
-    assert thief.link is not None
-    account = victim.engine._state.own_account
-    world.to_relay(thief.link, encode_frame(ClaimKeyPackages(1 << 50, CLASSICAL, (account,))))
-    world.run_until(lambda: bool(found))
-    world.outgoing.remove(tap)
-    return KeyPackage.from_message(found[0].packages[0].package)
-
-
-def forged_group(mallory: Node, channel: bytes, roles: Roles, victims: list[KeyPackage]) -> tuple[Group, bytes]:
-    """A group of mallory's own making with these people in it, and the Welcome for them."""
-    device = mallory.engine._device
-    group = Group.create(
-        SUITES[CLASSICAL],
-        group_prefix(channel, roles.generation) + bytes(8),
-        device.leaf(SUITES[CLASSICAL]),
-        device.lifetime(),
-        mallory.engine._state.authority,
-        group_extensions(roles),
-    )
-    made = group.commit(add=victims)
-    group.merge_pending()
-    assert made.welcome is not None
-    return group, made.welcome
-
-
-def deliver_welcome(world: LyingRelay, victim: Node, welcome: bytes, channel: bytes, seq: int) -> None:
-    """Puts a Welcome into somebody's inbox."""
-    inbox = victim.engine._channels.inbox
-    number = world.last(victim, inbox) + 1
-    world.say(victim, world.entry(inbox, number, EntryKind.WELCOME, bytes(16), welcome, origin=(channel, seq)))
 
 
 def test_a_ghost_in_the_delivery_list_is_shown_and_reads_nothing() -> None:
