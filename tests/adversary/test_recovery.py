@@ -5,7 +5,7 @@ from dataclasses import replace
 from secure_chat.client.commands import CreateRoom, InvitePeople, RefreshKeys, Send
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import SecurityKind
+from secure_chat.client.events import ConnectionChanged, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
@@ -73,8 +73,8 @@ def test_a_snapshot_from_before_a_send_never_uses_a_key_twice() -> None:
         check_all([alice, bob])
 
 
-def test_a_copied_directory_leaves_one_of_both_in_the_room() -> None:
-    """Two processes on one profile's copies: the newer leaf stays, the older is told that its place was taken."""
+def test_two_copies_of_a_profile_do_not_fight() -> None:
+    """Both run at once: the copy notices and takes fresh keys, the original waits outside and says why."""
     with lying_relay() as world:
         alice, bob = closed_room(world, "bob")
         copy = bob.snapshot()
@@ -83,11 +83,36 @@ def test_a_copied_directory_leaves_one_of_both_in_the_room() -> None:
         twin.go_online()
         world.settle(SOON)
         noticed(twin, SecurityKind.ROLLED_BACK)
-        twin.do(Send("#plans", "from the copy"))
-        world.settle()
-        assert "from the copy" in alice.texts()
-        accounts = alice.engine._state.accounts(room_of(alice, "#plans"))
-        assert len(accounts) == 2
+        says(twin, "from the copy", alice)
+        assert bob.link is None
+        told = bob.told(ConnectionChanged)
+        assert "another copy of this profile" in told[-1].reason
+        count = len(told)
+        world.run_for(3_600_000)
+        assert len(bob.told(ConnectionChanged)) - count <= 3 * 65
+        check_all([alice, twin])
+        nothing_false([alice])
+
+
+def test_the_other_copy_takes_over_when_the_first_is_gone() -> None:
+    """Only one of two copies has the place at a time; whoever comes later takes it with fresh keys."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        copy = bob.snapshot()
+        says(bob, "from the original", alice)
+        twin = world.clone(bob, copy, "twin")
+        twin.go_online()
+        world.settle(SOON)
+        says(twin, "from the copy", alice)
+        twin.go_offline()
+        world.settle(3 * SOON)
+        noticed(bob, SecurityKind.REJOINED)
+        says(bob, "the original again", alice)
+        bob.go_offline()
+        twin.go_online()
+        world.settle(3 * SOON)
+        says(twin, "and the copy again", alice)
+        check_all([alice, twin])
         nothing_false([alice])
 
 

@@ -171,7 +171,7 @@ class Channels:
         lost = summary.first - 1 - position
         if lost > 0 and position:
             what = "1 entry of this room is" if lost == 1 else f"{lost} entries of this room are"
-            text = f"{what} no longer at the relay: this device was away too long to read everything."
+            text = f"{what} no longer at the relay: this device did not read them in time, or a copy of it did."
             self._history.gap(room, "", b"", text, 0)
         behind = room.head < summary.head < summary.first
         ahead = summary.head < room.head

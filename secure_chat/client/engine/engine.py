@@ -101,6 +101,7 @@ class Engine:
             arrivals,
             messages,
             leaving.removed,
+            leaving.replaced,
         )
         self._aftermath = Aftermath(state, history, outbox, receipts, leaving)
         self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath, commits)

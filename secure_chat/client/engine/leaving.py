@@ -8,11 +8,12 @@ from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
+from secure_chat.client.engine.recovery import lose
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task, wait
-from secure_chat.client.events import RoomRemoved
+from secure_chat.client.events import RoomRemoved, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.mls.messages.proposals import Remove
 from secure_chat.wire.errors import ErrorCode, RelayError
@@ -78,16 +79,22 @@ class Leaving:
         if room.phase == Phase.LEAVING:
             self.finish(room, "you left")
 
-    def removed(self, room: Room, by: bytes, reason: str) -> None:
+    def removed(self, room: Room, by: bytes) -> None:
         """A commit has removed this device."""
         person = self._state.people.get(by)
         handle = "" if person is None else person.handle
-        if reason == "replaced":
-            text = "Another copy of this profile has taken this device's place here; this one is out."
-        else:
-            text = f"You were removed by {handle or 'somebody'}."
-        self._history.notice(room, reason, text, by)
+        text = f"You were removed by {handle or 'somebody'}."
+        self._history.notice(room, "removed", text, by)
         self.finish(room, text, handle)
+
+    def replaced(self, room: Room) -> None:
+        """Another copy of this profile has taken this device's place: only one of them can have it, the later one."""
+        text = "Another copy of this profile has taken this device's place here; it takes it back with fresh keys."
+        self._history.security(room, SecurityKind.ROLLED_BACK, text)
+        lose(self._state, room, invited=room.phase == Phase.INVITED)
+        self._state.profile.restored = True
+        self._state.save_profile()
+        self._session.close("starting over with fresh keys", self._state.now)
 
     def finish(self, room: Room, reason: str, by: str = "") -> None:
         """The room is no longer this device's; its history stays."""

@@ -24,6 +24,8 @@ from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
+from secure_chat.identity import certificate as certificates
+from secure_chat.identity.credential import Identity
 from secure_chat.mls.group.results import Application, Out, ReceivedProposal, Skipped, StagedCommit
 from secure_chat.mls.messages.proposals import Remove
 from secure_chat.wire.messages import Entry, EntryKind
@@ -50,7 +52,8 @@ class RoomLog:
         joining: Joining,
         arrivals: Arrivals,
         messages: Messages,
-        removed: Callable[[Room, bytes, str], None],
+        removed: Callable[[Room, bytes], None],
+        replaced: Callable[[Room], None],
     ) -> None:
         self._state = state
         self._session = session
@@ -63,6 +66,7 @@ class RoomLog:
         self._arrivals = arrivals
         self._messages = messages
         self._removed = removed
+        self._replaced = replaced
         self._company = Company(state)
         self._held: dict[bytes, deque[Entry]] = {}
         self._held_bytes: dict[bytes, int] = {}
@@ -322,14 +326,12 @@ class RoomLog:
                     room, SecurityKind.COMMIT_REFUSED, text, handle=committer.handle, time=entry.time
                 )
                 return
-            own = (state.own_account, state.profile.device_id)
             newcomers = (*change.adds, change.committer) if change.external else change.adds
-            replaced = any((identity.account_key, identity.device_id) == own for identity in newcomers)
             group.merge(result)
             room.head = entry.seq
             self._commits.lost(room)
             if result.removes_self:
-                self._removed(room, committer.account_key, "replaced" if replaced else "removed")
+                self._out_of_the_tree(room, committer.account_key, newcomers)
                 return
             self._epochs.merged(room, committer=committer.account_key, left=left, time=entry.time)
             self._company.heard(room, committer.account_key)
@@ -340,6 +342,18 @@ class RoomLog:
             self._commits.lost(room)
             if not (isinstance(result, Skipped) and self._missed(room, entry, result)):
                 self._bad_entry(room, entry, "a commit that nobody can apply")
+
+    def _out_of_the_tree(self, room: Room, committer: bytes, newcomers: tuple[Identity, ...]) -> None:
+        """A commit has removed this device's leaf: for good, or because the device comes back as another leaf."""
+        profile = self._state.profile
+        own = (self._state.own_account, profile.device_id)
+        keys = [n.device_key for n in newcomers if (n.account_key, n.device_id) == own]
+        if not keys:
+            self._removed(room, committer)
+        elif keys[0] == certificates.verify(profile.certificate).device_key:
+            lose(self._state, room, invited=room.phase == Phase.INVITED)  # its Welcome is on the way
+        else:
+            self._replaced(room)
 
     def _poisoned(self, room: Room, entry: Entry, result: Out) -> None:
         state = self._state
@@ -384,7 +398,7 @@ class RoomLog:
         if state.profile.device_id in entry.removed:
             roster = state.roster(room)
             founder = next((e.account for e in roster.entries if e.device == entry.sender), b"") if roster else b""
-            self._removed(room, founder, "removed")
+            self._removed(room, founder)
             return
         text = "The room was started anew without this device; it asks to be added."
         self._history.security(room, SecurityKind.RESTARTED, text, time=entry.time)

@@ -35,6 +35,9 @@ __all__ = ["get_ca", "greet", "log_in", "register"]
 
 Attempt: TypeAlias = Register | Login
 
+COPY_RETRY = 60_000
+"""Milliseconds after which the older copy of a profile tries again while the newer is connected."""
+
 
 def get_ca(context: Context, connection: Connection, message: GetCa) -> None:
     """The only exchange of a connection that asks for it."""
@@ -115,6 +118,10 @@ def log_in(context: Context, connection: Connection, message: Login) -> LoggedIn
         device.serial = certificate.serial
         device.certificate = message.certificate
         directory.put_device(device)
+    elif certificate.serial < device.serial and device.id in context.devices:
+        # Two copies of one profile would push each other out for ever: the one with the newer keys stays.
+        text = "another copy of this profile is connected; this one waits until it is not"
+        raise RelayError(ErrorCode.BUSY, text, retry_after=COPY_RETRY)
     connection.device = device
     connection.store = known_store or StoreRecord(message.store, device.id)
     connection.visible = message.visible

@@ -337,6 +337,23 @@ def test_a_new_connection_of_a_device_replaces_the_older_one(host: RelayHost) ->
     assert alice.connection in host.peers
 
 
+def test_an_older_copy_of_a_profile_waits_while_the_newer_is_connected(host: RelayHost) -> None:
+    """Two copies of one profile don't push each other out in turns."""
+    alice = Peer.join(host, "alice")
+    old_key, old_serial = alice.device, alice.serial
+    alice.device, alice.serial = DeviceKey(b"n" * 32), 5
+    alice.connect()
+    alice.log_in()
+    newer = alice.connection
+    alice.device, alice.serial = old_key, old_serial
+    alice.connect()
+    refusal = alice.refused(alice.login())
+    assert (refusal.code, refusal.retry_after > 0) == (ErrorCode.BUSY, True)
+    assert newer in host.peers
+    host.drop(newer)
+    alice.log_in()
+
+
 def test_failed_attempts_are_limited_by_address(host: RelayHost) -> None:
     """Tokens and handles are not found by trying; other addresses are not concerned."""
     guesser = Peer.make(host, "alice")
