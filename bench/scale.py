@@ -117,7 +117,7 @@ def fill(home: Home, folder: Path, accounts: int, rooms: int, entries: int) -> N
     (folder / "readers").write_text("".join(reader.line() + "\n" for reader in readers))
     talking = people[: 2 * PAIRS]
     population.rooms([[talking[number], talking[PAIRS + number]] for number in range(PAIRS)])
-    population.write_identities(folder / "identities")
+    (folder / "identities").write_text("".join(person.line() + "\n" for person in talking))
     population.close()
 
 

@@ -133,7 +133,7 @@ SyslogFacility = local1
 CertFile = {files.server}
 KeyFile = {files.server_key}
 Ports = {port}
-CipherList = SECURE256
+CipherList = SECURE128
 """,
 }
 

@@ -517,6 +517,7 @@ int main(int argc, char **argv) {
         double dt = now() - t0;
         double d = hs_done - h0;
         double c = proc_cpu(&u1, &s1) - c0;
+        if (d < 1) lg_fatal("no handshake was finished");
         printf("{\"handshakes_per_s\": %.0f, \"server_us\": %.1f, \"server_util\": %.2f, \"generator_util\": %.2f, "
                "\"errors\": %lu, \"other_util\": %.2f}\n",
                d / dt, c / d * 1e6, c / dt, (self_cpu() - g0) / dt, total_closed,
@@ -632,6 +633,7 @@ int main(int argc, char **argv) {
     }
     double dt = now() - tm;
     double d = total_del - d0, m = total_sent - m0;
+    if (d < 1) lg_fatal("nothing was delivered");
     double cc = proc_cpu(&u1, &s1) - c0;
     double g = self_cpu() - g0;
     double ob = (sys_busy() - b0 - cc - g) / dt;

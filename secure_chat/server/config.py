@@ -38,7 +38,7 @@ class Network(Struct, frozen=True, kw_only=True):
     """Handshakes under way in all; then the oldest gives way."""
     half_open_per_address: int = 64
     """The same for one address."""
-    tick: float = 0.002
+    tick: float = 0.0015
     """Under load connections are served at most this often: larger reads and writes cost less."""
     shards: int = 1
     """Threads that serve connections; more than one helps only on a Python without the global lock."""

@@ -14,8 +14,8 @@ from secure_chat.server.storage.database import Database
 
 __all__ = ["RelayEngine", "milliseconds"]
 
-_FLUSH_AHEAD_MS = 1_000
-"""The last tick is dated so far ahead that cursors are due to be stored."""
+_LAST_TICKS = 60
+"""Each stores a part of what may be stored late; so many store all but a rest of thousands."""
 
 
 def milliseconds() -> int:
@@ -58,7 +58,8 @@ class RelayEngine:
 
     def close(self) -> None:
         """Stores what may be stored late, such as cursors, and closes the database."""
-        self.run([Tick()], milliseconds() + _FLUSH_AHEAD_MS)
+        for _ in range(_LAST_TICKS):
+            self.run([Tick()], milliseconds())
         self._database.close()
 
     def _new_relay(self) -> Relay:

@@ -55,7 +55,8 @@ class RelayService:
         self._reader = ReaderThread(partial(LogReader, home.database))
         shard_limits = _shard_limits(configuration.network)
         self._shards = [
-            Shard(self._writer.submit, self._reader.read, shard_limits) for _ in range(configuration.network.shards)
+            Shard(index, self._writer.submit, self._reader.read, shard_limits)
+            for index in range(configuration.network.shards)
         ]
         self._listeners = [Listener(host, port) for host, port in listen_addresses(configuration)]
         self._front_door = FrontDoor(

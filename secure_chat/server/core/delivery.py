@@ -28,8 +28,12 @@ _EXPIRED_AT_ONCE = 2_000
 """Entries, and batches of append ids, that one tick lets expire: a few milliseconds of work."""
 _SAVED_AT_ONCE = 512
 """Channels that one flush saves: some ten milliseconds of work; only with thousands that are busy do others wait."""
-_DELETED_AT_ONCE = Usage(4_000, 16 * 1024 * 1024)
-"""Entries and bytes that one flush deletes: some six milliseconds of work; the rest waits for the next."""
+_FLUSHES_PER_ROUND = 20
+_SAVED_AT_LEAST = 8
+"""One flush takes a twentieth of the channels that wait, and at least a few: every one has its turn within a second,
+and no batch waits long behind it."""
+_DELETED_AT_ONCE = Usage(1_000, 4 * 1024 * 1024)
+"""Entries and bytes that one flush deletes: one or two milliseconds of work; the rest waits for the next."""
 
 
 def subscribe(context: Context, connection: Connection, message: Subscribe) -> None:
@@ -76,12 +80,13 @@ def acknowledge(context: Context, connection: Connection, message: Ack) -> None:
             context.unsaved[channel_id] = channel
 
 
-def flush(context: Context, most: int = _SAVED_AT_ONCE) -> None:
+def flush(context: Context) -> None:
     """Stores cursors and usage, deletes what all have acknowledged, and closed rooms that nobody is left in.
 
-    At most so many channels, those first that wait longest.
+    A part of the channels, those first that wait longest.
     """
     entries, size = _DELETED_AT_ONCE
+    most = min(max(len(context.unsaved) // _FLUSHES_PER_ROUND, _SAVED_AT_LEAST), _SAVED_AT_ONCE)
     for channel in list(islice(context.unsaved.values(), most)):
         del context.unsaved[channel.id]
         deleted = _settle(context, channel, Usage(entries, size))

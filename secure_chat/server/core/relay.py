@@ -38,8 +38,6 @@ from secure_chat.wire.messages import ClientMessage, ServerMessage
 
 __all__ = ["Relay"]
 
-_FLUSH_INTERVAL_MS = 100
-"""Cursors are stored, and entries deleted, in small portions: no batch waits long behind them."""
 _EXPIRY_INTERVAL_MS = 5_000
 """How often entries, append ids and credits are looked over for what has expired."""
 _MAX_REFUSALS = 1_000

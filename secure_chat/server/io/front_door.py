@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import count
 
 from secure_chat.server.io.bounds import ACCEPTS_PER_TICK
-from secure_chat.server.io.shard import Accepted, Shard
+from secure_chat.server.io.mail import Accepted
+from secure_chat.server.io.shard import Shard
 from secure_chat.transport.connection import TlsConnection
 from secure_chat.transport.errors import ListenError, TransportError
 from secure_chat.transport.listener import Listener

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from secure_chat.server.io.fanout import ChannelLog, ReadLog
-from secure_chat.server.io.shard import LogRead, Shard
+from secure_chat.server.io.mail import LogRead
+from secure_chat.server.io.shard import Shard
 
 __all__ = ["LogReader", "ReaderThread"]
 

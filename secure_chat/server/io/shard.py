@@ -37,9 +37,9 @@ from secure_chat.server.io.bounds import (
     MAX_OUTPUT,
     WRITE_SIZE,
 )
-from secure_chat.server.io.fanout import ChannelLog, Fanout, ReadLog
+from secure_chat.server.io.fanout import Fanout, ReadLog
+from secure_chat.server.io.mail import Accepted, Batch, Durable, LogRead
 from secure_chat.server.io.peer import Peer
-from secure_chat.transport.connection import TlsConnection
 from secure_chat.transport.errors import ConnectionLost
 from secure_chat.transport.mailbox import Mailbox
 from secure_chat.transport.poller import READ, WRITE, Poller
@@ -48,45 +48,9 @@ from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.limits import MAX_FRAME
 from secure_chat.wire.messages import Error, Goodbye
 
-__all__ = ["Accepted", "Batch", "Durable", "LogRead", "Shard", "ShardLimits"]
+__all__ = ["Shard", "ShardLimits"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A connection whose handshake is finished; it belongs to the shard from here."""
-
-    connection: int
-    tls: TlsConnection
-    certificate_hash: bytes
-
-
-@dataclass(slots=True)
-class Batch:
-    """What one turn of a shard's loop read."""
-
-    shard: "Shard"
-    inputs: list[Input]
-    reads: list[tuple[Peer, int]]
-    """How many messages of whom; only the shard touches the peers."""
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Durable:
-    """The effects of a transaction that is on disk, and which batches of this shard were in it."""
-
-    effects: Effects
-    batches: list[Batch]
-
-
-@dataclass(frozen=True, slots=True)
-class LogRead:
-    """An answer of the reader thread."""
-
-    connection: int
-    logs: list[ChannelLog]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +77,7 @@ class ShardLimits:
     connections_per_address: int = 256
     login_time: float = 10.0
     """Seconds from the end of the handshake to login."""
-    tick: float = 0.002
+    tick: float = 0.0015
     """Under load the loop turns at most this often (seconds): fewer, larger reads and writes."""
 
 
@@ -127,8 +91,14 @@ class Shard:
     """A thread over many connections. `inbox` takes what other threads have for it."""
 
     def __init__(
-        self, submit: Callable[[Batch], None], read_log: Callable[["Shard", ReadLog], None], limits: ShardLimits
+        self,
+        index: int,
+        submit: Callable[[Batch], None],
+        read_log: Callable[["Shard", ReadLog], None],
+        limits: ShardLimits,
     ) -> None:
+        self.index = index
+        """Its place among the shards."""
         self.inbox: Mailbox[Accepted | Durable | LogRead | _Drain | _Farewell] = Mailbox()
         self.limits = limits
         self.fanout = Fanout()
@@ -255,7 +225,7 @@ class Shard:
 
     def _hand_over(self) -> None:
         if self._inputs:
-            batch = Batch(self, self._inputs, self._reads, self._size)
+            batch = Batch(self.index, self._inputs, self._reads, self._size)
             self._in_flight += len(batch.inputs)
             self._in_flight_bytes += batch.size
             self._inputs, self._reads, self._size = [], [], 0

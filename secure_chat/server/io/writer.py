@@ -24,7 +24,8 @@ from secure_chat.server.core.effects import (
     Reply,
     Tick,
 )
-from secure_chat.server.io.shard import Batch, Durable, Shard
+from secure_chat.server.io.mail import Batch, Durable
+from secure_chat.server.io.shard import Shard
 from secure_chat.wire.errors import ErrorCode
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import Error, Goodbye
@@ -33,7 +34,7 @@ __all__ = ["Engine", "WriterThread"]
 
 logger = logging.getLogger(__name__)
 
-TICK_INTERVAL = 0.1
+TICK_INTERVAL = 0.025
 """Seconds between `Tick` inputs while there is something to do: the work of each stays short."""
 IDLE_TICK_INTERVAL = 0.5
 """The same while nothing happens; cursors are on disk within a second."""
@@ -179,7 +180,7 @@ class WriterThread:
             for question in questions:
                 question.answered.set()
         for shard in self._shards:
-            mine = [batch for batch in batches if batch.shard is shard]
+            mine = [batch for batch in batches if batch.shard == shard.index]
             if mine or effects.outputs:
                 shard.inbox.post(Durable(effects, mine))
 

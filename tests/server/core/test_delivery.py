@@ -246,7 +246,7 @@ def test_a_long_log_is_deleted_bit_by_bit(host: RelayHost) -> None:
     host.relay.reconfigure(Settings(requests_burst=1_000_000, account_bytes_burst=1 << 40), b"")
     alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
     room = alice.room(bob)
-    for _ in range(9):
+    for _ in range(2):
         host.step(*(Received(alice.connection, alice.message(room, payload=b"")) for _ in range(1_000)))
     assert len(alice.take_all(Error)) == 0
     alice.acknowledge(room, 1 << 60)
@@ -255,7 +255,7 @@ def test_a_long_log_is_deleted_bit_by_bit(host: RelayHost) -> None:
     for _ in range(3):
         host.tick()
         counts.append(len(stored(host, room)))
-    assert counts == [5_001, 1_001, 0]
+    assert counts == [1_001, 1, 0]
 
 
 def test_subscriptions_cost_by_what_they_name(host: RelayHost) -> None:
