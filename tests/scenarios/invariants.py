@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from secure_chat.client.engine.receipts import MAX_PEOPLE
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Failed, FailureCode, RoomRemoved, SecurityKind, SecurityNotice
 from secure_chat.client.views import DeliveryState, MessageKind, MessageView
@@ -51,8 +52,9 @@ class KeyUses:
             data = channel.suite.aead(key).decrypt(nonce, sealed, header[4:])
         except MLSError as error:
             raise Violation(f"{name} sent something that its own group can't read: {error}") from None
+        secret = channel._sender_data_secret
         # Proposals and commits have a ratchet of their own (RFC 9420 §9.1).
-        self._uses[payload] = (group.group_id, channel.epoch, append.kind is EntryKind.APPLICATION, data[:8])
+        self._uses[payload] = (secret, channel.epoch, append.kind is EntryKind.APPLICATION, data[:8])
 
     def arrives(self, append: Append) -> None:
         """An append reaches the relay."""
@@ -170,8 +172,9 @@ def _should_have(sender: "Node", reader: "Node", line: MessageView) -> bool:
     if any(removed.room == line.room for removed in reader.told(RoomRemoved)):
         return False
     restored = any(notice.kind is SecurityKind.NEW_INCARNATION for notice in sender.told(SecurityNotice))
-    if restored and any(removed.room == line.room for removed in sender.told(RoomRemoved)):
-        return False  # what a restored relay has lost is sent again only by who is still there
+    large = len(sender.engine._state.accounts(room)) > MAX_PEOPLE
+    if restored and (large or any(removed.room == line.room for removed in sender.told(RoomRemoved))):
+        return False  # what a restored relay has lost is sent again by who is still there, in rooms with receipts
     if sender.name in {person.handle for person in reader.engine._state.people.values() if person.blocked}:
         return False
     return not any(notice.room == line.room and notice.kind in _EXCUSES for notice in reader.told(SecurityNotice))

@@ -29,6 +29,8 @@ from secure_chat.wire.messages import (
 __all__ = ["Channels"]
 
 LOBBY = "lobby"
+JUMP = 2**32
+"""A restored relay leaves out a multiple of so many sequence numbers."""
 
 
 class Channels:
@@ -71,7 +73,8 @@ class Channels:
                 if room.phase in (Phase.JOINED, Phase.OUT):
                     self._aftermath.send_again(room)
         listed = {summary.channel: summary for summary in answer.channels}
-        waiting = sum(max(s.last - max(state.position(s.channel), s.cursor), 0) for s in answer.channels)
+        behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
+        waiting = sum(max(count, 0) % JUMP for count in behind)
         if waiting > 1_000:
             state.emit(Progress("catching up", 0, waiting))
         for summary in answer.channels:

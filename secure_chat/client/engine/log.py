@@ -244,7 +244,8 @@ class RoomLog:
         except EvidenceError:
             leaves = frozenset()
         if not leaves:
-            if room.phase != Phase.OUT:
+            # Whoever was removed before the note came needs it no more.
+            if room.phase != Phase.OUT and any(o.device == entry.sender for o in occupants):
                 self._bad_entry(room, entry, "a wish to leave that is not genuine")
             return
         if leaves <= noted_leaves(map(read_note, room.notes), group.group_id, occupants):
