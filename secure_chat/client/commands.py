@@ -232,7 +232,8 @@ class RestartRoom(Struct, frozen=True):
 
 
 class MarkVerified(Struct, frozen=True):
-    """The safety numbers were the same. `number` (or a scanned QR text), if given, must match."""
+    """The safety numbers were the same. `number` (or a scanned QR text), if given, must match; where the key
+    has changed it is needed, and decides which key is theirs."""
 
     handle: str
     number: str = ""

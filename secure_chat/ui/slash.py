@@ -45,7 +45,12 @@ _WRITTEN = (
     ),
     Slash("history", "Show the last lines of this room, with their numbers.", (Parameter(Kind.NUMBER, True),), "50"),
     Slash("search", "Search everywhere; in this room with /search # WORDS.", (_TEXT,), "launch code"),
-    Slash("verify", "Compare safety numbers with a person: the same digits on both screens.", (_PERSON,), "bob"),
+    Slash(
+        "verify",
+        "Compare safety numbers with a person: the same digits on both screens, or those they read out.",
+        (_PERSON, Parameter(Kind.TEXT, True, "DIGITS")),
+        "bob",
+    ),
     Slash(
         "fingerprint",
         "Safety number and QR code with a person, or your own fingerprint.",

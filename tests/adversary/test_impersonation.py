@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from secure_chat.client.commands import AcceptKey, CreateRoom, InvitePeople, MarkVerified, Send, StartDirect
 from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.events import FailureCode, Invited, KeyChanged, SecurityKind
-from secure_chat.client.queries import GetSafetyNumber
-from secure_chat.client.views import SafetyNumberView
 from secure_chat.identity import binding as bindings
+from secure_chat.identity.fingerprint import safety_number
 from secure_chat.identity.keys import AccountKey
 from secure_chat.wire.messages import (
+    AccountInfo,
     Accounts,
     ChannelInfo,
     ChannelSummary,
@@ -81,13 +81,23 @@ def test_an_old_key_package_leads_nowhere() -> None:
 def test_a_false_key_at_first_contact_is_caught_by_comparing() -> None:
     """The relay passes off its own account as bob: nothing in the protocol helps, the safety number does."""
     with lying_relay() as world:
-        alice, bob = world.join("alice"), world.join("bob")
-        false = world.add("eve", account=AccountKey(bytes(range(32))))
-        impostor = changed_info(world, alice, bob, account_of(false))
-        world.outgoing.append(impostor)
+        alice = world.join("alice")
+        real, false = AccountKey(bytes(range(1, 33))), AccountKey(bytes(range(32)))
+        binding = bindings.bind(world.directory, "bob", false.public).encode()
+        forged = AccountInfo("bob", false.public, binding, (), b"", False)
+
+        def lie(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            return (changed(message, accounts=(forged,)) if isinstance(message, Accounts) else message,)
+
+        world.outgoing.append(lie)
         alice.fails(StartDirect("bob"))
-        number = bob_number(bob, alice)
+        number = str(safety_number("alice", account_of(alice), "bob", real.public))
         assert alice.fails(MarkVerified("bob", number)) is FailureCode.INVALID
+        world.outgoing.clear()
+        world.join("bob", account=real)
+        assert [event.new for event in alice.told(KeyChanged)] == [real.public.hex()]
+        alice.do(MarkVerified("bob", number))
+        alice.do(StartDirect("bob"))
 
 
 def test_another_key_for_a_known_name_blocks_sending_until_decided() -> None:
@@ -255,14 +265,6 @@ def occupants(node: Node, name: str) -> list[Occupant]:
     """Who has a leaf in a room of this client's."""
     state = node.engine._state
     return state.occupants(state.group(room_of(node, name)))
-
-
-def bob_number(bob: Node, alice: Node) -> str:
-    """What bob reads out to alice."""
-    bob.do(StartDirect("alice"))
-    view = bob.do(GetSafetyNumber("alice"))
-    assert isinstance(view, SafetyNumberView)
-    return view.number
 
 
 def changed_info(world: LyingRelay, victim: Node, target: Node, false: bytes) -> Lie:

@@ -63,7 +63,7 @@ from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task, wait
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode, Result
-from secure_chat.client.views import DeliveryState, MessageKind, MessageView, RoomKind
+from secure_chat.client.views import DeliveryState, MessageKind, MessageView, RoomKind, Trust
 from secure_chat.identity.errors import HandleError
 from secure_chat.identity.handle import require_handle
 
@@ -127,9 +127,9 @@ class Actions:
             case InvitePeople():
                 return self._invite(action)
             case AcceptInvitation(room=room):
-                self._accept(self.room(room))
+                self._accept(self.invitation(room))
             case DeclineInvitation(room=room):
-                return self._decline(self.room(room))
+                return self._decline(self.invitation(room))
             case LeaveRoom(room=room):
                 return self._leave(self.room(room))
             case Mute(room=room):
@@ -178,7 +178,9 @@ class Actions:
         if name.startswith("#"):
             wanted = name[1:].casefold()
             found = [r for r in rooms.values() if r.kind != RoomKind.DIRECT and r.name.casefold() == wanted]
-            present = [r for r in found if r.phase != Phase.LEFT] or found
+            # An invitation, which anybody may send, takes no name away from a room that the user is in.
+            present = [r for r in found if r.phase not in (Phase.LEFT, Phase.INVITED, Phase.NEW)]
+            present = present or [r for r in found if r.phase != Phase.LEFT] or found
             if len(present) > 1:
                 ids = ", ".join(r.channel.hex() for r in present)
                 raise CommandFailed(FailureCode.INVALID, f"several rooms are called {name}; name one by its id: {ids}")
@@ -187,7 +189,19 @@ class Actions:
         if person is None:
             return None
         direct = [r for r in rooms.values() if r.kind == RoomKind.DIRECT and r.peer == person.account]
-        return direct[0] if direct else None
+        return min(direct, key=lambda r: r.phase == Phase.LEFT, default=None)
+
+    def invitation(self, name: str) -> Room:
+        """The room of an undecided invitation, by id or name; CommandFailed if there is none, or more than one."""
+        name = name.casefold()
+        invited = [r for r in self._state.rooms.values() if r.phase == Phase.INVITED]
+        found = [r for r in invited if name in (r.channel.hex(), f"#{r.name}".casefold())]
+        if len(found) > 1:
+            ids = ", ".join(r.channel.hex() for r in found)
+            raise CommandFailed(FailureCode.INVALID, f"several invitations are to {name}; name one by its id: {ids}")
+        if not found:
+            raise CommandFailed(FailureCode.NOT_FOUND, f"there is no invitation to {name} here")
+        return found[0]
 
     def joined(self, name: str) -> Room:
         """A room that this device is in."""
@@ -335,16 +349,12 @@ class Actions:
         return None
 
     def _accept(self, room: Room) -> None:
-        if room.phase != Phase.INVITED:
-            raise CommandFailed(FailureCode.NOT_FOUND, "there is no invitation to that room")
         room.phase = Phase.JOINED
         self._state.save(room)
         self._outbox.queue(room, Accepted())
         self._state.show(room)
 
     def _decline(self, room: Room) -> Task[Result]:
-        if room.phase != Phase.INVITED:
-            raise CommandFailed(FailureCode.NOT_FOUND, "there is no invitation to that room")
         self._require_online()
         yield from self._leaving.leave(room)
         return None
@@ -390,8 +400,13 @@ class Actions:
                 if isinstance(action, Kick):
                     self._require_other(account)
                     wish = Wish(remove=chosen, demote=chosen)
+                elif isinstance(action, Demote):
+                    wish = Wish(demote=chosen)
                 else:
-                    wish = Wish(promote=chosen) if isinstance(action, Promote) else Wish(demote=chosen)
+                    if self._directory.trust(account) is Trust.CHANGED:
+                        text = f"the key of {handle} here is not the one you know: verify or accept it first"
+                        raise CommandFailed(FailureCode.BLOCKED, text)
+                    wish = Wish(promote=chosen)
         yield from wait(self._commits.wish(room, wish))
         return None
 
@@ -443,10 +458,17 @@ class Actions:
         if not self._session.entered:
             raise CommandFailed(FailureCode.OFFLINE, OFFLINE_TEXT)
 
-    def _member(self, room: Room, handle: str) -> bytes | None:
+    def _member(self, room: Room, name: str) -> bytes | None:
+        """The member of a handle; by the account key where somebody passes themselves off as somebody else."""
         roster = self._state.roster(room)
-        handle = handle.removeprefix("@")
-        return next((e.account for e in roster.entries if e.handle == handle), None) if roster is not None else None
+        name = name.removeprefix("@")
+        entries = [] if roster is None else roster.entries
+        found = list(dict.fromkeys(e.account for e in entries if name in (e.handle, e.account.hex())))
+        if len(found) > 1:
+            keys = ", ".join(account.hex() for account in found)
+            text = f"several people here go by the name {name}; name one by the account key: {keys}"
+            raise CommandFailed(FailureCode.INVALID, text)
+        return found[0] if found else None
 
     def _banned(self, room: Room, handle: str) -> bytes:
         roles = self._state.roles(room)

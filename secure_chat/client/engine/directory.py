@@ -19,7 +19,7 @@ from secure_chat.client.views import RoomKind, Trust
 from secure_chat.identity import binding as bindings
 from secure_chat.identity import certificate as certificates
 from secure_chat.identity.credential import Identity, account_fingerprint
-from secure_chat.identity.errors import IdentityError
+from secure_chat.identity.errors import IdentityError, MismatchError
 from secure_chat.identity.fingerprint import SafetyNumber, safety_number
 from secure_chat.wire.limits import CLAIM_BATCH
 from secure_chat.wire.messages import AccountInfo, Accounts, Lookup
@@ -206,20 +206,37 @@ class Directory:
         return safety_number(profile.handle, self._state.own_account, person.handle, person.account)
 
     def verify(self, handle: str, number: str) -> None:
-        """The user has compared; with digits or a scanned code, these are compared here (MismatchError)."""
+        """The user has compared; with digits or a scanned code, these are compared here (MismatchError).
+
+        Where the key has changed, the number decides which of the two is theirs: the other one is out of the question.
+        """
         person = self.require(handle)
         if person.account == self._state.own_account:
             raise CommandFailed(FailureCode.INVALID, "that is you")
+        known = self.person_of(handle)
         if number:
-            expected = self.safety_number(person)
-            if ":" in number:
-                expected.compare_qr(number)
-            else:
-                expected.compare_digits(number)
+            try:
+                self._compare(person, number)
+            except MismatchError:
+                if known is None or known is person:
+                    raise
+                self._compare(known, number)
+                person = known
+        elif known is not person:
+            # The relay chooses the moment of a change: it may lie between what was shown and what is said now.
+            text = f"{handle}'s key has changed: give the safety number that you compared"
+            raise CommandFailed(FailureCode.BLOCKED, text)
         self._pin_to(person)
         person.trust = Trust.VERIFIED
         self._state.save_person(person)
         self.changed(person)
+
+    def _compare(self, person: Person, number: str) -> None:
+        expected = self.safety_number(person)
+        if ":" in number:
+            expected.compare_qr(number)
+        else:
+            expected.compare_digits(number)
 
     def unverify(self, handle: str) -> None:
         """Back to first use."""
@@ -240,8 +257,8 @@ class Directory:
 
     def _pin_to(self, person: Person) -> None:
         pin = self._state.pins[person.handle]
-        if pin.account != person.account:
-            pin.former.append(pin.account)
+        others = {pin.account, pin.candidate} - {person.account, b"", *pin.former}
+        pin.former += sorted(others)
         old = self._state.people.get(pin.account)
         pin.account, pin.candidate = person.account, b""
         self._state.save_pin(person.handle, pin)

@@ -177,7 +177,7 @@ class Pin(Struct):
     candidate: bytes = b""
     """Another key that came under this handle; sending is blocked until the user decides."""
     former: list[bytes] = []
-    """Keys that were pinned before: seeing one again is no news."""
+    """Keys that were pinned before, or that the user has ruled out: seeing one again is no news."""
 
 
 class RoomCode(Struct):

@@ -38,7 +38,7 @@ def verify(session: Session, person: str, number: str | None, yes: bool, qr: boo
         if qr:
             session.say(*qr_lines(view.qr))
         if not session.interactive:
-            raise InputError("compare the number, then repeat with --yes, or give the other's with --number")
+            raise InputError("compare the number, then repeat with it after --number, or with --yes")
         session.say(f"{person} runs /verify (or: client verify) with your name and sees the same digits, or not.")
         if not click.confirm("Are all digits the same?", default=False):
             session.say(
@@ -46,6 +46,7 @@ def verify(session: Session, person: str, number: str | None, yes: bool, qr: boo
                 "don't write anything secret, and compare again over another channel.",
             )
             return
+        number = view.number  # what was compared, whatever has come meanwhile
     client.mark_verified(person, number or "")
     view = client.safety_number(person)
     session.result(encode_result(view), [f"{person} is verified."])

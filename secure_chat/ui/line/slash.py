@@ -168,7 +168,11 @@ class Commands:
         self._screen.show(describe_result(hits) if hits else ["-- nothing found"])
 
     async def _verify(self, rest: str) -> None:
-        person = _need(rest, "verify").removeprefix("@")
+        person, _, number = _need(rest, "verify").removeprefix("@").partition(" ")
+        if number:
+            await self._screen.ask(MarkVerified(person, number))
+            self._screen.show([f"-- {person} is verified, in all rooms."])
+            return
         view = await self._screen.ask(GetSafetyNumber(person))
         assert isinstance(view, SafetyNumberView)
         if view.trust is Trust.SELF:
@@ -188,7 +192,7 @@ class Commands:
         if same is None:
             self._screen.show([f"-- put off; /verify {view.handle} asks again"])
         elif same:
-            await self._screen.ask(MarkVerified(view.handle))
+            await self._screen.ask(MarkVerified(view.handle, view.number))
             self._screen.show([f"-- {view.handle} is verified, in all rooms."])
         else:
             self._screen.show(
