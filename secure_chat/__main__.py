@@ -72,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except SecureChatError as error:
-        click.echo(f"secure-chat: {error}", err=True)
+        from secure_chat.ui.text import clean_line
+
+        click.echo(f"secure-chat: {clean_line(str(error))}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

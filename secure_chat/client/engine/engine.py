@@ -182,6 +182,8 @@ class Engine:
     def _receive(self, message: ServerMessage) -> None:
         state = self._state
         if isinstance(message, Entry):
+            if not self._session.entered:
+                return  # nothing counts before the relay has said how far it has seen this store
             room = state.rooms.get(message.channel)
             if room is not None:
                 self._log.entry(room, message)
@@ -189,7 +191,7 @@ class Engine:
             elif message.channel == self._channels.inbox:
                 self._log.welcome(message)
             return
-        if self._session.receive(message):
+        if self._session.receive(message) or not self._session.entered:
             return
         match message:
             case ChannelAdded(summary=summary):

@@ -59,6 +59,10 @@ PING_INTERVAL = 30_000
 FIRST_RETRY = 500
 LONGEST_RETRY = 60_000
 """Milliseconds between attempts; doubled each time, with jitter, so that a restarted relay is not stormed."""
+LONGEST_WAIT = 3_600_000
+"""Milliseconds that a relay may make a client wait: one that asks for years would have it wait for ever."""
+MAX_WORDS = 200
+"""Characters of what a relay says to people."""
 SOFTWARE = "secure-chat"
 FEATURES = ("ephemeral", "lobby", "open-registration", "presence")
 OFFLINE_TEXT = "not connected to the relay: try again when the connection is back"
@@ -181,21 +185,20 @@ class Session:
             case Pong():
                 pass
             case ChannelCaughtUp(channel=channel):
-                self._channel_live(channel)
+                if self.entered:
+                    self._channel_live(channel)
             case Goodbye(message=text, retry_after=retry_after):
-                self.close(text, self._state.now + max(retry_after, self._state.jitter(200, 2_000)))
+                pause = max(min(retry_after, LONGEST_WAIT), self._state.jitter(200, 2_000))
+                self.close(_one_line(text), self._state.now + pause)
             case Error(id=0):
-                error = RelayError(message.code, message.message, retry_after=message.retry_after)
+                error = _error(message)
                 self._hello.fail(error)
                 if message.code not in PERMANENT:
-                    self.close(message.message, max(self._retry_time(), self._state.now + message.retry_after))
+                    self.close(str(error), max(self._retry_time(), self._state.now + error.retry_after))
                 else:
-                    self.close(message.message, 0)
+                    self.close(str(error), 0)
             case Error():
-                self._answer(
-                    message.id,
-                    RelayError(message.code, message.message, retry_after=message.retry_after, head=message.head),
-                )
+                self._answer(message.id, _error(message))
             case (
                 Registered()
                 | LoggedIn()
@@ -393,3 +396,14 @@ class Session:
         delay = min(FIRST_RETRY * 2 ** min(self._failures, 10), LONGEST_RETRY)
         self._failures += 1
         return self._state.now + self._state.jitter(delay // 2, delay)
+
+
+def _error(message: Error) -> RelayError:
+    wait_for = min(message.retry_after, LONGEST_WAIT)
+    return RelayError(message.code, _one_line(message.message), retry_after=wait_for, head=message.head)
+
+
+def _one_line(text: str) -> str:
+    """A relay's words, which get onto screens and into the history: short, and nothing that moves a cursor."""
+    text = text[:MAX_WORDS] + "…" if len(text) > MAX_WORDS else text
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -13,6 +13,7 @@ from secure_chat.client.views import DeliveryState
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.cli.session import WAITING, Session, common_options, pass_session
 from secure_chat.ui.presenter import describe_event, describe_result, message_lines, room_title
+from secure_chat.ui.text import clean_line
 
 __all__ = ["history", "listen", "search", "send"]
 
@@ -86,7 +87,7 @@ def send(
         detail = client.message(message_id).detail if state is DeliveryState.FAILED else ""
         session.result({"id": message_id, "state": state.value, "detail": detail})
         if state is DeliveryState.FAILED:
-            click.echo(f"secure-chat: not sent: {detail}", err=True)
+            click.echo(f"secure-chat: not sent: {clean_line(detail)}", err=True)
             raise click.exceptions.Exit(1)
         waiting = waiting or (state is DeliveryState.QUEUED and not no_wait)
     if waiting:
