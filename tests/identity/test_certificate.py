@@ -158,9 +158,10 @@ def test_only_the_very_bytes_that_were_recorded_escape_the_signature_check(
 ) -> None:
     """A forged certificate for a recorded device is verified, and refused."""
     genuine = alice_certificate.encode()
+    nothing: dict[bytes, bytes] = {}
     forged = msgspec.structs.replace(alice_certificate, serial=alice_certificate.serial + 1).encode()
     assert certificate.verify(genuine, recorded={alice_certificate.device_id: genuine}.get) == alice_certificate
     with pytest.raises(SignatureError):
         certificate.verify(forged, recorded={alice_certificate.device_id: genuine}.get)
     with pytest.raises(SignatureError):
-        certificate.verify(forged, recorded={}.get)
+        certificate.verify(forged, recorded=nothing.get)
