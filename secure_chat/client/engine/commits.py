@@ -319,7 +319,7 @@ class Commits:
             promise.result()
         except RelayError as error:
             outside = pending.kind != PendingKind.COMMIT
-            if error.code in _LATER:
+            if error.code in _LATER or (error.code is ErrorCode.QUOTA and 0 < error.retry_after <= RETRY):
                 work.sent = False
                 state.set_timer("commit_retry", room.channel, state.now + (error.retry_after or RETRY))
             elif error.code is not ErrorCode.CONFLICT or outside:

@@ -74,6 +74,8 @@ class Outbox:
         """Whether an application message may be encrypted now (`Commits.clear_to_send`)."""
         self._accepted = accepted
         self._on_their_way: dict[bytes, dict[int, Outgoing]] = {}
+        self._pace: dict[bytes, float] = {}
+        """How many at once the relay has taken lately, where it has refused some."""
         self._resumed: set[bytes] = set()
         """Rooms in which nothing of an earlier connection is unresolved, or the first of it was accepted: what was
         sent again one by one could otherwise be overtaken, where the relay has forgotten the older append ids."""
@@ -194,12 +196,13 @@ class Outbox:
         if not waiting or not state.is_live(room) or state.has_timer("outbox", room.channel):
             return
         way = self._on_their_way.setdefault(room.channel, {})
-        if len(way) >= WINDOW:
+        window = int(self._pace.get(room.channel, WINDOW))
+        if len(way) >= window:
             return
         for item in waiting.values():
             if item.failed or item.order in way:
                 continue
-            if len(way) >= WINDOW or (way and room.channel not in self._resumed):
+            if len(way) >= window or (way and room.channel not in self._resumed):
                 return
             if not item.append:
                 if not self._may_encrypt(room) or _head(way, room.head) != room.head:
@@ -284,6 +287,8 @@ class Outbox:
         """The relay has it on disk."""
         room = self._state.rooms[item.room]
         self._resumed.add(item.room)
+        if item.room in self._pace:
+            self._pace[item.room] = min(self._pace[item.room] + 0.5, WINDOW)
         self._remove(item)
         self._show(item, DeliveryState.SENT, "", time)
         self._accepted(room, item)
@@ -302,6 +307,8 @@ class Outbox:
             item.payload, item.append, item.head = b"", 0, 0
             state.save_outgoing(item)
         elif error.code in _RETRYABLE:
+            if not state.has_timer("outbox", room.channel):
+                self._pace[room.channel] = max(self._pace.get(room.channel, WINDOW) / 2, 1)
             state.set_timer("outbox", room.channel, state.now + (error.retry_after or RETRY_AFTER))
             if error.code in _SHOWN:
                 self._show(item, DeliveryState.QUEUED, str(error))

@@ -14,9 +14,15 @@ from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import Append, Appended, ChannelKind, Entry, EntryKind
 
-__all__ = ["append"]
+__all__ = ["append", "note_refusal"]
 
 _APPLICATION = (EntryKind.APPLICATION, EntryKind.PROPOSAL)
+_FOR_NOW = {ErrorCode.RATE_LIMITED, ErrorCode.QUOTA, ErrorCode.DISK_FULL, ErrorCode.BUSY}
+"""Refusals after which a client sends the same message again."""
+_PATIENCE_MS = 30_000
+"""For how long after its time a refused message is waited for."""
+_MOST_REFUSED = 1_000
+"""Channels of one connection in which something waits to be repeated."""
 
 
 def append(context: Context, connection: Connection, message: Append) -> None:
@@ -28,6 +34,8 @@ def append(context: Context, connection: Connection, message: Append) -> None:
         if first is not None:
             context.send(connection, Appended(message.id, first.seq, first.head, first.time, True))
             return
+    if connection.refused and message.kind in _APPLICATION:
+        _require_order(context, connection, message)
     channel = context.channel(message.channel)
     if channel is None:
         raise RelayError(ErrorCode.NOT_FOUND, "no such channel")
@@ -56,6 +64,27 @@ def append(context: Context, connection: Connection, message: Append) -> None:
     except KeyError:
         context.appended[store.number] = [result]
     context.outputs.append(Reply(connection.id, encode_frame(Appended(message.id, seq, head, context.now))))
+
+
+def note_refusal(context: Context, connection: Connection, message: Append, error: RelayError) -> None:
+    """A message was refused for now: what its sender had written after it must not overtake it."""
+    if message.kind not in _APPLICATION or error.code not in _FOR_NOW or message.channel in connection.refused:
+        return
+    if len(connection.refused) >= _MOST_REFUSED:
+        connection.refused.clear()
+    connection.refused[message.channel] = (message.counter, context.now + error.retry_after + _PATIENCE_MS)
+
+
+def _require_order(context: Context, connection: Connection, message: Append) -> None:
+    """RelayError while an earlier message of the same channel, refused for now, has not been repeated."""
+    refused = connection.refused.get(message.channel)
+    if refused is None:
+        return
+    counter, until = refused
+    if message.counter > counter and context.now < until:
+        wait = max(until - _PATIENCE_MS - context.now, 1)
+        raise RelayError(ErrorCode.RATE_LIMITED, "an earlier message has to be repeated first", retry_after=wait)
+    del connection.refused[message.channel]
 
 
 def _append_application(context: Context, connection: Connection, channel: Channel, message: Append) -> int:

@@ -40,6 +40,7 @@ class Connection:
         "phase",
         "receiving",
         "refusals",
+        "refused",
         "server_nonce",
         "store",
         "visible",
@@ -63,6 +64,8 @@ class Connection:
         """When its credit of requests is whole again (`fairness.RateLimit`)."""
         self.refusals = 0
         """Requests refused since it last kept to its rate."""
+        self.refused: dict[bytes, tuple[int, int]] = {}
+        """By channel: the message that was refused for now, by its counter, and until when it is waited for."""
 
 
 class Context:

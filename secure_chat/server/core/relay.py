@@ -17,7 +17,7 @@ from secure_chat.server.core import (
     operator,
     presence,
 )
-from secure_chat.server.core.append import append
+from secure_chat.server.core.append import append, note_refusal
 from secure_chat.server.core.context import Connection, Context, Phase
 from secure_chat.server.core.effects import (
     AdminReply,
@@ -123,6 +123,8 @@ class Relay:
             if answer is not None:
                 context.send(connection, answer)
         except RelayError as error:
+            if type(message) is wire.Append:
+                note_refusal(context, connection, message, error)
             self._refuse(connection, message, error)
 
     def _answer(self, connection: Connection, message: ClientMessage) -> ServerMessage | None:

@@ -75,16 +75,16 @@ def test_a_rate_limit_delays_and_never_reorders() -> None:
 
 def test_a_full_quota_is_shown_and_waits() -> None:
     """The message stays queued and goes out when there is room again."""
-    tight = replace(GENEROUS, account_bytes_burst=4_000, account_bytes_per_hour=360_000)
+    tight = replace(GENEROUS, account_bytes_burst=40_000, account_bytes_per_hour=3_600_000)
     with world(settings=tight) as w:
         alice, bob = w.join("alice"), w.join("bob")
-        messages = [alice.do(Send("#lobby", f"number {n}")) for n in range(30)]
+        messages = [alice.do(Send("#lobby", f"number {n} {'x' * 1_000}")) for n in range(30)]
         w.settle(1_000)
         waiting = [line(alice, message) for message in messages if line(alice, message).state is DeliveryState.QUEUED]
         assert waiting
         assert any("sent too much" in view.detail for view in waiting)
         w.settle(400_000)
-        assert bob.texts() == [f"number {n}" for n in range(30)]
+        assert bob.texts() == [f"number {n} {'x' * 1_000}" for n in range(30)]
         assert not bob.told(SecurityNotice)
 
 

@@ -192,7 +192,27 @@ def test_requests_over_the_rate_are_refused_with_the_time_to_wait(host: RelayHos
     assert 15 < len(errors) < 40
     assert {error.code for error in errors} == {ErrorCode.RATE_LIMITED}
     host.now += errors[0].retry_after
+    assert isinstance(alice.ask(messages[-len(errors)]), Appended)
+
+
+def test_what_was_refused_for_now_is_not_overtaken(host: RelayHost) -> None:
+    """Messages of one channel keep their order; other channels go on, and nothing is waited for without end."""
+    host.relay.reconfigure(Settings(requests_per_second=10, requests_burst=20), b"")
+    alice = Peer.join(host, "alice")
+    room, other = alice.room(), alice.room()
+    messages = [alice.message(room) for _ in range(40)]
+    host.step(*(Received(alice.connection, message) for message in messages))
+    errors = alice.take_all(Error)
+    first = messages[-len(errors)]
+    host.now += 2_000
+    assert alice.refused(messages[-1]).code is ErrorCode.RATE_LIMITED
+    assert isinstance(alice.append(other), Appended)
+    assert isinstance(alice.ask(first), Appended)
     assert isinstance(alice.ask(messages[-1]), Appended)
+    host.step(*(Received(alice.connection, alice.message(room)) for _ in range(40)))
+    assert alice.take_all(Error)
+    host.now += 60_000
+    assert isinstance(alice.append(room), Appended)
 
 
 def test_a_client_that_ignores_refusals_is_closed(host: RelayHost) -> None:
@@ -210,11 +230,12 @@ def test_an_account_may_not_send_without_end(host: RelayHost) -> None:
     alice = Peer.join(host, "alice")
     room = alice.room()
     assert isinstance(alice.append(room, payload=bytes(60_000)), Appended)
-    answer = alice.refused(alice.message(room, payload=bytes(60_000)))
+    second = alice.message(room, payload=bytes(60_000))
+    answer = alice.refused(second)
     assert answer.code is ErrorCode.QUOTA
     assert alice.refused(alice.message(room, EntryKind.COMMIT, payload=bytes(60_000))).code is ErrorCode.QUOTA
     host.now += answer.retry_after
-    assert isinstance(alice.append(room, payload=bytes(60_000)), Appended)
+    assert isinstance(alice.ask(second), Appended)
 
 
 def test_nothing_is_appended_on_a_full_disk(host: RelayHost) -> None:
@@ -222,7 +243,11 @@ def test_nothing_is_appended_on_a_full_disk(host: RelayHost) -> None:
     alice = Peer.join(host, "alice")
     room = alice.room()
     host.relay.reconfigure(Settings(disk_reserve=1 << 62), b"")
-    for kind in (EntryKind.APPLICATION, EntryKind.COMMIT, EntryKind.REQUEST):
+    message = alice.message(room)
+    assert alice.refused(message).code is ErrorCode.DISK_FULL
+    for kind in (EntryKind.COMMIT, EntryKind.REQUEST):
         assert alice.refused(alice.message(room, kind)).code is ErrorCode.DISK_FULL
     host.relay.reconfigure(Settings(), b"")
-    assert alice.appended(room).seq == 2
+    answer = alice.ask(message)
+    assert isinstance(answer, Appended)
+    assert answer.seq == 2
