@@ -69,6 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
+        given = sys.argv[1:] if arguments is None else arguments
+        if "client" in given and "--json" in given:
+            from secure_chat.client.events import FailureCode
+            from secure_chat.ui.cli.session import Session
+
+            Session(json=True).put_error(FailureCode.INVALID, error.format_message())
         error.show()
         sys.exit(error.exit_code)
     except SecureChatError as error:

@@ -265,3 +265,5 @@ class StatusView(Struct, frozen=True):
     tls: str
     profile: str
     version: str
+    reason: str = ""
+    """Why there is no connection, and what a person can do; empty while there is one."""

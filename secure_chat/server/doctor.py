@@ -96,12 +96,17 @@ def _certificate(home: Home, configuration: Configuration) -> Iterator[Finding]:
         yield Finding(name, "warning", f"expires in {days} days", renews)
     else:
         yield Finding(name, "ok", f"expires in {days} days; {renews}" if certificate.own else f"expires in {days} days")
-    lacking = [host for host in certificate_hosts(configuration) if host not in certificate.hosts]
+    last = home.last_address
+    if configuration.hosts or last is None:
+        hosts, reach = certificate_hosts(configuration), link_host(configuration)
+    else:
+        hosts, reach = [last[0]], last[0]  # as it was started last
+    lacking = [host for host in hosts if host not in certificate.hosts]
     if lacking and certificate.own:
         advice = "restart the relay, or name its addresses with --host"
         yield Finding("names", "warning", f"the certificate lacks {', '.join(lacking)}", advice)
     else:
-        yield Finding("names", "ok", f"clients reach it as {link_host(configuration)}")
+        yield Finding("names", "ok", f"clients reach it as {reach}")
 
 
 def _disk(home: Home, configuration: Configuration) -> Finding:

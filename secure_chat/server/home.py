@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from secure_chat import certificates
 from secure_chat.certificates import DEFAULT_HOSTS, CertificateFiles
-from secure_chat.identity.invite import DEFAULT_PORT, parse_address
+from secure_chat.identity.errors import IdentityError
+from secure_chat.identity.invite import DEFAULT_PORT, format_address, parse_address
 from secure_chat.identity.keys import DirectoryKey
 from secure_chat.server.config import Configuration
 from secure_chat.server.errors import ConfigurationError, LockedError
@@ -51,6 +52,7 @@ class Home:
         self.control = root / "control"
         self.directory_key_file = root / "directory-key"
         self._lock_file = root / "lock"
+        self._address_file = root / "address"
         self._lock: IO[bytes] | None = None
 
     def prepare(self) -> None:
@@ -80,6 +82,21 @@ class Home:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+
+    @property
+    def last_address(self) -> tuple[str, int] | None:
+        """Host and port that links named when the relay ran last, for links made while it is stopped."""
+        try:
+            return parse_address(self._address_file.read_text(encoding="utf-8").strip())
+        except (OSError, ValueError, IdentityError):
+            return None
+
+    @last_address.setter
+    def last_address(self, address: tuple[str, int]) -> None:
+        try:
+            self._address_file.write_text(format_address(*address) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{self._address_file}: {error.strerror}") from None
 
     def small_files(self) -> dict[str, Path]:
         """Keys and certificates by their names in a backup."""

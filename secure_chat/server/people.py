@@ -7,6 +7,7 @@ import click
 import msgspec
 
 from secure_chat.identity.invite import InviteLink
+from secure_chat.server.config import Configuration
 from secure_chat.server.console import PAGE, Operator, as_json_option, do, on_terminal, print_json, show, unexpected
 from secure_chat.server.control import describe, operate
 from secure_chat.server.core.admin import (
@@ -28,6 +29,9 @@ from secure_chat.server.run import show_link
 from secure_chat.server.tables import day, duration
 
 __all__ = ["account", "invite"]
+
+MIN_ID = 4
+"""Characters of an invite's id; with fewer it is soon the wrong one."""
 
 
 @click.group(invoke_without_command=True)
@@ -107,6 +111,8 @@ def list_invites(operator: Operator, as_json: bool) -> None:
 @click.pass_obj
 def revoke(operator: Operator, invite: str, as_json: bool) -> None:
     """End an invite, named by its id or the beginning of it."""
+    if len(invite) < MIN_ID:
+        raise click.UsageError(f"give at least {MIN_ID} characters of the id; see: secure-chat server invite list")
     do(operator, RevokeInviteToken(invite), as_json)
 
 
@@ -200,4 +206,7 @@ def link_for(operator: Operator, home: Home, token: str) -> InviteLink:
         return InviteLink(running.host, running.port, running.ca_pin or None, token)
     configuration = operator.load()
     certificate = home.certificate_as_it_is(configuration)
+    last = home.last_address
+    if last is not None and not configuration.hosts and configuration.listen == Configuration().listen:
+        return InviteLink(*last, certificate.pin, token)
     return InviteLink(link_host(configuration), listen_addresses(configuration)[0][1], certificate.pin, token)

@@ -18,7 +18,14 @@ from secure_chat.errors import SecureChatError
 from secure_chat.identity.invite import InviteLink, format_address
 from secure_chat.server import log
 from secure_chat.server.config import Configuration
-from secure_chat.server.core.admin import CreateInviteToken, NewInvite
+from secure_chat.server.core.admin import (
+    CreateInviteToken,
+    InviteLines,
+    ListInvites,
+    NewInvite,
+    ShowStatistics,
+    Statistics,
+)
 from secure_chat.server.errors import ServerError
 from secure_chat.server.home import Home
 from secure_chat.server.service import RelayService
@@ -49,7 +56,6 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
     home.acquire()
     wishes = _listen_to_signals()
     try:
-        first_run = not home.database.exists()
         certificate, done = home.certificate(configuration, int(time.time()))
         if done:
             logger.info("%s", done)
@@ -60,7 +66,9 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
             logger.info("listening on %s, data in %s", format_address(host, port), home.root)
         if service.metrics_port:
             logger.info("metrics on http://127.0.0.1:%d/metrics", service.metrics_port)
-        if first_run:
+        described = service.describe()
+        home.last_address = described.host, described.port
+        if _nobody_can_come(service):
             _first_invite(service)
         _serve(service, load, home, file, wishes)
     finally:
@@ -75,6 +83,14 @@ def show_link(link: InviteLink, *, qr: bool) -> None:
         with contextlib.suppress(UnicodeEncodeError):  # a terminal without block characters
             segno.make(str(link), error="l").terminal(compact=True, border=2)
     click.echo(str(link))
+
+
+def _nobody_can_come(service: RelayService) -> bool:
+    """No account and no invite: the first run, or one after a first run that failed."""
+    statistics, invites = service.ask(ShowStatistics()), service.ask(ListInvites())
+    if not (isinstance(statistics, Statistics) and isinstance(invites, InviteLines)):
+        raise ServerError(f"the relay could not look at its own database: {statistics}, {invites}")
+    return not statistics.accounts and not invites.invites
 
 
 def _first_invite(service: RelayService) -> None:

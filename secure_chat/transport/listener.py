@@ -31,6 +31,8 @@ class Listener:
                 self._socket = _listen(family, address)
         except OSError as error:
             reason = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                reason = "another program has this port; is a relay running already? otherwise choose another port"
             raise ListenError(f"can't listen on {host or '*'}:{port}: {reason}") from None
         self._socket.setblocking(False)
         if sys.platform == "linux":

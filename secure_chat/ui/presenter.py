@@ -348,11 +348,12 @@ def _device(device: DeviceView) -> tuple[str, ...]:
 
 def _status(status: StatusView) -> list[str]:
     waiting = f", {_count(status.queued, 'message')} waiting to be sent" if status.queued else ""
+    why = f": {clean_line(status.reason)}" if status.reason else ""
     return table(
         [
             ("name", status.handle),
             ("fingerprint", status.fingerprint),
-            ("relay", f"{status.address} ({_CONNECTION[status.connection]}{waiting})"),
+            ("relay", f"{status.address} ({_CONNECTION[status.connection]}{why}{waiting})"),
             ("TLS", status.tls or "not connected"),
             ("rooms", f"{status.rooms}, {status.unread} unread"),
             ("device", status.device),

@@ -155,3 +155,11 @@ def test_directory_that_cannot_be_written_is_named(home: Path) -> None:
     assert str(home / "profiles") in one_line(done, 1)
     done = run(home, link, "--name", "anna", "--no-passphrase", "--json")
     assert json.loads(done.stdout)["error"]["message"].startswith(str(home / "profiles"))
+
+
+def test_wrong_usage_is_json_too_where_json_is_asked_for(home: Path) -> None:
+    """Beside the usage for people on standard error."""
+    for words in (("nonsense",), ("send", "--timeout", "x", "a"), ("--bogus",)):
+        done = run(home, "--json", *words)
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["code"] == "invalid"

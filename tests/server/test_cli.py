@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -71,6 +72,28 @@ def test_the_first_run_prints_a_link_that_lets_one_account_in(tmp_path: Path) ->
             second.register(Person("bob"), link.token)
     assert relay.stop() == 0
     assert relay.output == ""
+
+
+def test_a_first_run_that_failed_costs_no_link(tmp_path: Path) -> None:
+    """The port was taken: that is said with what to do, and the next start prints the link."""
+    relay = RelayProcess(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert "choose another port" in refused(relay, "--listen", f"127.0.0.1:{port}")
+    relay.start()
+    assert relay.stop() == 0
+    assert relay.output.count("secure-chat://") == 1
+
+
+def test_invites_of_a_stopped_relay_name_its_last_address(tmp_path: Path) -> None:
+    """Though the command is not told what the relay was started with; unless it is told otherwise."""
+    relay = RelayProcess(tmp_path, "--host", "chat.lan")
+    relay.start()
+    assert relay.stop() == 0
+    link = InviteLink.parse(ask(relay, "invite", "create")["link"])
+    assert (link.host, link.port) == ("chat.lan", relay.address[1])
+    link = InviteLink.parse(ask(relay, "--host", "new.lan", "--listen", ":7444", "invite", "create")["link"])
+    assert (link.host, link.port) == ("new.lan", 7444)
 
 
 def test_invites_are_made_listed_and_revoked(relay: RelayProcess) -> None:

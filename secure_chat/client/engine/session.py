@@ -101,6 +101,8 @@ class Session:
         self._dropped = dropped
         self.connection = ConnectionState.OFFLINE
         self.tls = ""
+        self.reason = ""
+        """Why there is no connection."""
         self.features: tuple[str, ...] = ()
         self.certificate_hash = b""
         self.nonces = (b"", b"")
@@ -390,6 +392,7 @@ class Session:
 
     def _become(self, connection: ConnectionState, reason: str = "", retry_at: int = 0) -> None:
         self.connection = connection
+        self.reason = reason
         self._state.emit(ConnectionChanged(connection, reason, retry_at))
 
     def _retry_time(self) -> int:

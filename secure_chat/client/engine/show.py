@@ -126,6 +126,7 @@ class Show:
             tls=self._session.tls if state.connected else "",
             profile="",
             version=__version__,
+            reason=self._session.reason,
         )
 
     def _online(self, account: bytes) -> bool:

@@ -91,7 +91,8 @@ def send(
             raise click.exceptions.Exit(1)
         waiting = waiting or (state is DeliveryState.QUEUED and not no_wait)
     if waiting:
-        click.echo("secure-chat: it waits here; it goes out as soon as the relay can be reached", err=True)
+        why = clean_line(client.status().reason) or "the relay has not answered yet"
+        click.echo(f"secure-chat: it waits here, to go out by itself when that is over: {why}", err=True)
         raise click.exceptions.Exit(WAITING)
 
 
