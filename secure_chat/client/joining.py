@@ -75,11 +75,13 @@ def restore_profile(path: Path, words: str, name: str, lock: Lock, passphrase: s
 @contextmanager
 def _new(profile: Profile) -> Iterator[ProfileLock]:
     """The lock of a profile that does not exist yet; its directory goes if anything fails."""
-    if profile.exists:
-        raise ProfileExists(
-            f"profile {profile.name!r} has joined already: open it with secure-chat client, or choose another --profile"
-        )
+    _require_new(profile)
     owned = profile.acquire()
+    try:
+        _require_new(profile)  # another process may have joined and ended in between
+    except ProfileExists:
+        owned.release()
+        raise
     try:
         yield owned
     except BaseException:
@@ -87,6 +89,13 @@ def _new(profile: Profile) -> Iterator[ProfileLock]:
         shutil.rmtree(profile.directory, ignore_errors=True)
         owned.release()
         raise
+
+
+def _require_new(profile: Profile) -> None:
+    if profile.exists:
+        raise ProfileExists(
+            f"profile {profile.name!r} has joined already: open it with secure-chat client, or choose another --profile"
+        )
 
 
 def _fetch_ca(invite: InviteLink, now: int) -> str:

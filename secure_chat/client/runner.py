@@ -30,7 +30,7 @@ from secure_chat.client.engine.effects import (
     Tick,
 )
 from secure_chat.client.engine.engine import Engine
-from secure_chat.client.errors import NOT_UNICODE, ClientClosed, CommandFailed, StoreError
+from secure_chat.client.errors import NOT_UNICODE, ClientClosed, CommandFailed, StoreDamagedError, StoreError
 from secure_chat.client.events import Done, Event, Failed, FailureCode, Result, ShuttingDown
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
 from secure_chat.client.queries import GetHistory, Search
@@ -93,7 +93,9 @@ class Runner:
         self._random = random.SystemRandom()
         self._engine = Engine(store, self._random)
         ca = store.get(SHELL_SPACE, CA_KEY)
-        self._context = client_context(ca.decode() if ca else None)
+        if ca is None:
+            raise StoreDamagedError("the store does not say which authority the relay has: restore it from a backup")
+        self._context = client_context(ca.decode() or None)
         self._mailbox: Mailbox[_Item] = Mailbox()
         self._stream: Stream | None = None
         self._greeted = False

@@ -108,6 +108,8 @@ class Vault:
     def change(self, key: bytes, lock: Lock, passphrase: str | None = None) -> None:
         """Locks the key another way; after a crash either the old lock or the new one holds."""
         old = self._read()
+        if old.lock is lock is Lock.KEY_FILE:
+            return  # key file and header can't change in one step: between two, neither would open anything
         self._wrap(key, lock, passphrase)
         if old.lock is Lock.KEY_FILE and lock is not Lock.KEY_FILE:
             remove_file(self._key_path)

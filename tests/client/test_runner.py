@@ -8,10 +8,10 @@ import pytest
 from secure_chat.client.api import Client
 from secure_chat.client.commands import Send
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.effects import PutRow
-from secure_chat.client.errors import ClientClosed, CommandFailed
+from secure_chat.client.engine.effects import DeleteRow, PutRow
+from secure_chat.client.errors import ClientClosed, CommandFailed, StoreDamagedError
 from secure_chat.client.events import Event, MessageAdded, Result, ShuttingDown
-from secure_chat.client.profile import Profile
+from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile
 from secure_chat.client.queries import GetStatus
 from secure_chat.client.runner import IDLE_SECONDS, Runner
 from secure_chat.client.store import Store
@@ -38,6 +38,18 @@ def status(runner: Runner) -> StatusView:
 
 def online(runner: Runner) -> None:
     wait_until(lambda: status(runner).connection is ConnectionState.ONLINE, "online")
+
+
+@pytest.mark.usefixtures("home")
+def test_a_store_that_names_no_authority_trusts_nobody(relay: RelayProcess) -> None:
+    """Without the pinned CA it must not be the system's hundred public ones."""
+    join(relay, "olga").close()
+    profile = Profile("olga")
+    with profile.acquire() as lock, Store.open(profile.store_path, profile.vault.unlock()) as store:
+        store.apply([DeleteRow(SHELL_SPACE, CA_KEY)])
+        store.commit()
+        with pytest.raises(StoreDamagedError, match="authority"):
+            Runner(profile, lock, store)
 
 
 @pytest.mark.usefixtures("home")

@@ -237,3 +237,13 @@ def test_argon2_is_that_of_rfc_9106() -> None:
     """The derivation agrees with the reference implementation (argon2-cffi 25.1 gave this value)."""
     expected = bytes.fromhex("bc418ea5103abc2ba7105df54a95022fd755ef3cef33bbc8c0f7a4666acaddbc")
     assert derive_key("password", b"somesalt12345678", 64, 2, 2) == expected
+
+
+def test_locking_with_a_key_file_that_locks_already_changes_nothing(tmp_path: Path) -> None:
+    """A new key file beside the old header, as a crash between the two would leave them, could open nothing."""
+    vault = Vault(tmp_path)
+    key = vault.create(Lock.KEY_FILE)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    vault.change(key, Lock.KEY_FILE)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert vault.unlock() == key

@@ -77,6 +77,9 @@ class PutRow(Struct, frozen=True):
     key: bytes
     value: bytes
 
+    def __repr__(self) -> str:
+        return f"<PutRow {self.space} {self.key.hex()}>"
+
 
 class DeleteRow(Struct, frozen=True):
     """Deletes a row of the key-value table; `key` None: the whole space."""

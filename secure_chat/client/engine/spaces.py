@@ -146,6 +146,9 @@ class Profile(Struct):
     deleted: bool = False
     next_group: int = 1
 
+    def __repr__(self) -> str:
+        return f"<Profile of {self.handle}>"
+
 
 class Device(Struct, array_like=True):
     """A device of an account, as seen in certificates."""
@@ -320,6 +323,9 @@ class Outgoing(Struct):
     envelope: bytes = b""
     """As encrypted: kept to encrypt anew with the same id and place."""
 
+    def __repr__(self) -> str:
+        return f"<Outgoing {self.id.hex()}>"
+
 
 def forget_encryption(item: Outgoing) -> None:
     """It will be encrypted from the start, with a new place in the chain."""
@@ -361,6 +367,9 @@ class StoredKeyPackage(Struct):
     credential: bytes
     opened: list[bytes] = []
     """Of a last resort: digests of the group states that were entered by it."""
+
+    def __repr__(self) -> str:
+        return f"<StoredKeyPackage of suite {self.suite}>"
 
 
 class Chain(Struct):
