@@ -10,6 +10,8 @@ from typing import Any
 from msgspec.structs import replace
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import Application, run_in_terminal
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import has_focus, is_searching
 from prompt_toolkit.formatted_text import AnyFormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -91,6 +93,8 @@ class LineMode:
         self._told_offline = False
         self._seen_while_away: dict[str, int] = {}
         self._ending = ""
+        self._interrupted = False
+        """Ctrl-C was the last thing typed."""
         self._account = ""
         self._next_line = ""
         """A command typed in place of an answer."""
@@ -115,7 +119,7 @@ class LineMode:
             completer=ChatCompleter(self.state),
             complete_style=CompleteStyle.READLINE_LIKE,
             complete_while_typing=False,
-            key_bindings=_key_bindings(),
+            key_bindings=self._key_bindings(),
             erase_when_done=True,
         )
         self._context = contextvars.copy_context()
@@ -145,20 +149,19 @@ class LineMode:
             await self.go(max(joined, key=lambda room: room.last_time).id)
 
     async def _read_lines(self) -> None:
-        interrupted = False
         while not self._ending:
             try:
                 line, self._next_line = self._next_line, ""
                 line = line or await self._prompt.prompt_async(self._prompt_text, set_exception_handler=False)
             except KeyboardInterrupt:
-                if interrupted:
+                if self._interrupted:
                     return
-                interrupted = True
+                self._interrupted = True
                 self.show(["-- Ctrl-C again or Ctrl-D leaves the chat"])
                 continue
             except EOFError:
                 return
-            interrupted = False
+            self._interrupted = False
             try:
                 await self._take(line)
             except Quit:
@@ -183,6 +186,17 @@ class LineMode:
     def _prompt_text(self) -> AnyFormattedText:
         return self.state.prompt
 
+    def _entered(self, event: KeyPressEvent) -> None:
+        """Enter: a message leaves at once and the prompt stays; anything else ends the prompt and is looked at."""
+        buffer = event.current_buffer
+        text = buffer.text
+        if self.state.current and text.strip() and not text.startswith("/") and text.count("\n") < PASTE_LINES:
+            self._interrupted = False
+            self._send(text.strip("\n"))
+            buffer.reset(append_to_history=True)
+        else:
+            buffer.validate_and_handle()
+
     async def _take(self, line: str) -> None:
         if not line.strip():
             return
@@ -201,6 +215,9 @@ class LineMode:
             if not await self.confirm(f"Send {count} lines as one message? (y/n) ", hint=hint):
                 self.show(["-- not sent; the arrow key ↑ brings the lines back"])
                 return
+        self._send(line)
+
+    def _send(self, line: str) -> None:
         future = self._client.submit(Send(self.state.current, line))
         future.add_done_callback(lambda done: self._sent(line, done.exception()))
 
@@ -222,10 +239,18 @@ class LineMode:
             sys.stdout.write(text)
             sys.stdout.flush()
 
-        if self._running is not None:
+        app = self._running
+        if app is None:
+            write()
+        elif app._running_in_terminal:  # a list of completions is being shown
             run_in_terminal(write)
         else:
-            write()
+            # What `run_in_terminal` does, without leaving raw mode and waiting for two turns of the loop: the text is
+            # on the screen before the prompt is drawn again below it.
+            app.renderer.erase()
+            app.output.write_raw(text.replace("\n", "\r\n"))
+            app.output.flush()
+            app.invalidate()
 
     @property
     def _running(self) -> "Application[str] | None":
@@ -395,16 +420,16 @@ class LineMode:
             self._client.submit(MarkRead(room_id))
         self._read.clear()
 
+    def _key_bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+        bindings.add("enter", filter=has_focus(DEFAULT_BUFFER) & ~is_searching)(self._entered)
 
-def _key_bindings() -> KeyBindings:
-    bindings = KeyBindings()
+        @bindings.add("escape", "enter")
+        def _new_line(event: KeyPressEvent) -> None:
+            event.current_buffer.insert_text("\n")
 
-    @bindings.add("escape", "enter")
-    def _new_line(event: KeyPressEvent) -> None:
-        event.current_buffer.insert_text("\n")
+        @bindings.add("escape", "a")
+        def _next_unread(event: KeyPressEvent) -> None:
+            event.app.exit(result="/next")
 
-    @bindings.add("escape", "a")
-    def _next_unread(event: KeyPressEvent) -> None:
-        event.app.exit(result="/next")
-
-    return bindings
+        return bindings

@@ -61,8 +61,7 @@ def test_what_comes_in_leaves_the_typed_line_alone(prompt: Terminal, ben: Client
     prompt.press("half a sent")
     prompt.wait_for("#lobby> half a sent")
     ben.send("#lobby", "in between")
-    shown = prompt.wait_for("ben: in between")
-    assert shown.splitlines()[-1].startswith("#lobby> half a sent")
+    prompt.wait_for("ben: in between\n#lobby> half a sent")
     prompt.enter("ence")
     prompt.wait_for("anna: half a sentence")
     wait_until(lambda: last(ben, "#lobby", "anna") == "half a sentence", "the sentence")
@@ -130,10 +129,10 @@ def test_mistakes_are_answered_with_the_way_to_do_it(prompt: Terminal) -> None:
     """Unknown commands, missing arguments, rooms that aren't there."""
     for typed, answer in {
         "/nonsense": "no command /nonsense: see /help",
-        "/kick": "usage: kick ROOM PERSON",
+        "/kick": "usage: /kick [ROOM] PERSON",
         "/room nowhere": "you are in no room nowhere",
         "/msg nobody-at-all hello": "!!",
-        "/react ^99 x": "only the last",
+        "/react ^99 x": "^99: here they go from ^1 to",
         "/help nonsense": "no command nonsense",
         "/receipts maybe": "on or off",
     }.items():
@@ -151,7 +150,7 @@ def test_rooms_are_switched_and_unread_ones_found(prompt: Terminal, ben: Client)
     ben.send("anna", "psst")
     prompt.wait_for("[ben] ben: psst", "(1 unread elsewhere)")
     prompt.press("\x1ba")
-    prompt.wait_for("-- ben, 0 of 1 verified", "ben>")
+    prompt.wait_for("-- ben, not verified", "ben>")
     prompt.enter("here I am")
     wait_until(lambda: last(ben, "anna", "anna") == "here I am", "the direct message")
     prompt.enter("/next")
