@@ -90,6 +90,9 @@ class RoomLog:
     def entry(self, room: Room, entry: Entry) -> None:
         """An entry of a room."""
         state = self._state
+        if entry.store == state.profile.store and entry.counter > state.append_counter:
+            self._session.rolled_back()  # of this store's own future, whatever the relay said at login
+            return
         held = self._held.get(room.channel)
         last = held[-1].seq if held else state.position(room.channel)
         if entry.seq <= last:

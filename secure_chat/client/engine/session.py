@@ -255,6 +255,14 @@ class Session:
         """Ends the connection; 0: only a person can help."""
         self._drop(reason, retry_at)
 
+    def rolled_back(self) -> None:
+        """The relay has seen appends of this store that the store knows nothing of: its keys may have been used."""
+        self._state.profile.restored = True
+        self._state.save_profile()
+        text = "This profile is older than what the relay has seen from it: it was restored or copied."
+        self._history.notice_security(SecurityKind.ROLLED_BACK, text)
+        self.close("starting over with fresh keys", self._state.now)
+
     # -- the way in
 
     def _enter(self) -> Task[None]:
@@ -294,11 +302,7 @@ class Session:
         )
         self._failures = 0
         if answer.last_counter > state.append_counter:
-            profile.restored = True
-            state.save_profile()
-            text = "This profile is older than what the relay has seen from it: it was restored or copied."
-            self._history.notice_security(SecurityKind.ROLLED_BACK, text)
-            self.close("starting over with fresh keys", state.now)
+            self.rolled_back()
             return
         self._become(ConnectionState.CATCHING_UP)
         channels = self._entered(answer)
