@@ -210,7 +210,6 @@ class Shard:
                 self._flush(ready)
             if mask & ~WRITE and ready.id in self._peers:
                 self._read(ready)
-        self._hand_over()
         if mail:
             for item in self.inbox.take():
                 self._take(item)
@@ -221,7 +220,7 @@ class Shard:
                 self._write(peer)
             dirty.clear()
             self._feed_hungry()
-        self._hand_over()
+        self._hand_over()  # last: the writer and the sends above would only hinder each other under the global lock
 
     def _hand_over(self) -> None:
         if self._inputs:
