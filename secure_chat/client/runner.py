@@ -285,6 +285,8 @@ class Runner:
             if effects.disconnect is not None:
                 self._drop_stream()
                 self._connect_at = effects.disconnect.retry_at or None
+        if self._stream is not None:
+            self._stream.flush()  # not only at the next poll: showing the events may take a moment
         for effects in batch:
             for event in effects.events:
                 self._emit(event)

@@ -97,6 +97,15 @@ class Stream:
         """Queues a frame; the next `poll` sends it. Before the connection is established it waits."""
         self._queue.append(frame)
 
+    def flush(self) -> None:
+        """Sends what is queued as far as there is room, without waiting; a failure is raised by the next `poll`."""
+        if self.established and self._failure is None:
+            try:
+                self._push()
+            except Exception as error:
+                self._failure = error
+                self.close()
+
     def poll(self, timeout: float | None) -> list[ServerMessage]:
         """Sends what is queued and returns what has come; waits at most `timeout` seconds (None: without end).
 

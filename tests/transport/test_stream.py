@@ -223,3 +223,33 @@ def test_close_is_final_and_idempotent(start: Callable[..., Relay], authority: t
     assert relay.finished.acquire(timeout=20)
     assert relay.errors == []
     assert not stream.established
+
+
+def test_flushed_frames_leave_without_a_poll(start: Callable[..., Relay], authority: trustme.CA) -> None:
+    """What follows a commit need not wait for the next turn of the loop; a broken connection shows at the next poll."""
+    heard: list[bytes] = []
+    arrived = threading.Event()
+
+    def behave(connection: ssl.SSLSocket) -> None:
+        heard.append(connection.recv(100))
+        arrived.set()
+
+    stream = open_stream(start(behave), authority)
+    try:
+        stream.flush()
+        stream.send(b"a frame")
+        stream.flush()
+        assert arrived.wait(20)
+        assert heard == [b"a frame"]
+        with pytest.raises(ConnectionLost):
+            talk_on(stream)
+        stream.flush()
+    finally:
+        stream.close()
+
+
+def talk_on(stream: Stream) -> None:
+    while True:
+        stream.send(b"into the void")
+        stream.flush()
+        stream.poll(0.01)

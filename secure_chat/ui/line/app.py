@@ -65,6 +65,8 @@ LAST_LINES = 10
 """Of the history, shown on entering a room."""
 PASTE_LINES = 3
 """More lines than that at once are sent only after asking."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds that drawing may keep the interpreter from the client's thread; the default of 0.005 shows as a delay."""
 READ_DELAY = 0.5
 """Seconds in which several messages are marked as read together."""
 
@@ -73,6 +75,7 @@ def run_line_mode(client: Client) -> None:
     """Runs the chat until the user leaves it."""
     # Nothing waits for the terminal to say where its cursor is: some never do.
     os.environ.setdefault("PROMPT_TOOLKIT_NO_CPR", "1")
+    sys.setswitchinterval(SWITCH_INTERVAL)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     asyncio.run(LineMode(client).run())
