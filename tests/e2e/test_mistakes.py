@@ -123,6 +123,8 @@ def test_wrong_commands_are_told_how_they_are_typed_here(home: Path, relay: Rela
         terminal.enter("/create attic")
         shown = terminal.wait_for("-- #attic: 1 person")
         assert "[#attic] --" not in shown, "told twice"
+        terminal.enter("/create attic")
+        terminal.wait_for("!! you are in a room #attic already")
         terminal.enter("/leave")
         terminal.wait_for("you are no longer in attic: you left", "-- #lobby: ")
         terminal.enter("/room #attic")

@@ -8,7 +8,7 @@ from typing import Protocol
 from secure_chat.client.commands import Command, CreateInviteLink, JoinRoom, MarkVerified, Send, StartDirect
 from secure_chat.client.events import Result
 from secure_chat.client.queries import GetHistory, GetSafetyNumber, GetStatus, Search
-from secure_chat.client.views import MessageView, SafetyNumberView, StatusView, Trust
+from secure_chat.client.views import MessageView, RoomKind, SafetyNumberView, StatusView, Trust
 from secure_chat.ui.arguments import Action, Arguments, InputError, parse
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import describe_result, message_lines, safety_number_lines
@@ -76,6 +76,8 @@ class Commands:
         if slash is None or slash.action is None:
             raise InputError(f"there is no command /{name[:30]}: see /help; to send text that begins with /, write //")
         arguments = self._parse(slash, slash.action, rest)
+        if name == "create":
+            self._require_new(arguments.room)
         result = await self._screen.ask(slash.action.build(arguments))
         self._screen.show(
             [slash.action.done_words(arguments)] if slash.action.done or result is None else describe_result(result)
@@ -97,6 +99,12 @@ class Commands:
             return rest.split(maxsplit=index)[index] if index else rest
 
         return parse(action, words, room=state.current, message=message, rest=text_from, how=slash.how)
+
+    def _require_new(self, name: str) -> None:
+        """Two rooms of one name would have to be told apart by their ids."""
+        room = self._screen.state.find(f"#{name.removeprefix('#')}")
+        if room is not None and room.joined and room.kind is not RoomKind.DIRECT:
+            raise InputError(f"you are in a room #{room.name} already: go there with /room, or choose another name")
 
     async def _enter(self, name: str) -> None:
         room = self._screen.state.find(name if name.startswith("#") else f"#{name}")
