@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from secure_chat.client.backup import restore_backup
-from secure_chat.client.engine.create import new_profile
+from secure_chat.client.engine.create import is_registered, new_profile
 from secure_chat.client.engine.effects import PutRow
 from secure_chat.client.errors import JoinError, NameTaken, ProfileExists, UnreachableError
 from secure_chat.client.events import ConnectionChanged, Event, ShuttingDown
@@ -50,16 +50,25 @@ def join(
     with _new(profile) as owned:
         now = time.time_ns() // 1_000_000
         ca = _fetch_ca(invite, now // 1000)
-        store = Store.create(profile.store_path, profile.vault.create(lock, passphrase))
+        key = profile.vault.create(lock, passphrase)
+        store = Store.create(profile.store_path, key)
         store.apply(_first_rows(invite, handle, account, ca, now))
         store.commit()
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         opened = own(profile, owned, store, events.put)
-        try:
-            _wait_until_entered(events, handle, timeout)
-        except JoinError:
-            opened.close()
-            raise
+    try:
+        _wait_until_entered(events, handle, timeout)
+    except JoinError:
+        opened.close()
+        with Store.open(profile.store_path, key) as kept:
+            registered = is_registered(kept)
+        if not registered:
+            _discard(profile, profile.acquire())
+        raise
+    except BaseException:
+        # Interrupted: the relay may have registered the account a moment ago, and its only key is here.
+        opened.close()
+        raise
     return opened
 
 
@@ -85,10 +94,14 @@ def _new(profile: Profile) -> Iterator[ProfileLock]:
     try:
         yield owned
     except BaseException:
-        profile.vault.destroy()
-        shutil.rmtree(profile.directory, ignore_errors=True)
-        owned.release()
+        _discard(profile, owned)
         raise
+
+
+def _discard(profile: Profile, owned: ProfileLock) -> None:
+    profile.vault.destroy()
+    shutil.rmtree(profile.directory, ignore_errors=True)
+    owned.release()
 
 
 def _require_new(profile: Profile) -> None:

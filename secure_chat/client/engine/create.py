@@ -2,14 +2,14 @@
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.device import certify
-from secure_chat.client.engine.effects import PutRow, Write
+from secure_chat.client.engine.effects import PutRow, StoreReader, Write
 from secure_chat.client.engine.spaces import Profile
 from secure_chat.client.engine.state import Randomness
 from secure_chat.identity.handle import require_handle
 from secure_chat.identity.keys import AccountKey, DeviceKey
 from secure_chat.wire.limits import DEVICE_ID_LENGTH, STORE_ID_LENGTH
 
-__all__ = ["new_profile"]
+__all__ = ["is_registered", "new_profile"]
 
 
 def new_profile(
@@ -53,3 +53,9 @@ def new_profile(
         ca_pin=ca_pin,
     )
     return [PutRow(spaces.PROFILE, b"profile", spaces.encode(profile))]
+
+
+def is_registered(reader: StoreReader) -> bool:
+    """Whether the relay has confirmed the account: then this store may hold the only copy of its key."""
+    row = reader.get(spaces.PROFILE, b"profile")
+    return row is not None and spaces.decode(Profile, row).binding != b""
