@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,6 +22,9 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="a hundredth of the amounts: does everything work?")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the store of a million messages here")
     options = parser.parse_args()
+    busy = os.getloadavg()[0] / (os.cpu_count() or 1)
+    if busy > 0.5:
+        print(f"this machine is busy ({busy:.1f} times its cores): times will be too long", file=sys.stderr)
     scale = 100 if options.small else 1
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="secure-chat-bench-") as temporary:
