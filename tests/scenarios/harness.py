@@ -291,6 +291,7 @@ class Node:
 
     def restore(self, copy: Path) -> None:
         """The store is what it was when the copy was made."""
+        self.entered.clear()  # what came before is not to be expected here any more
         self._hang_up()
         self.store.close()
         shutil.copy(copy, self.path)
