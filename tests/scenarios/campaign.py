@@ -5,10 +5,13 @@ python -m tests.scenarios.campaign --seed 17       replay one
 """
 
 import argparse
+import itertools
+import multiprocessing
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +43,7 @@ from secure_chat.client.views import MessageKind, RoomKind
 from tests.scenarios.harness import GENEROUS, Network, Node, World, world
 from tests.scenarios.invariants import check_all
 
-__all__ = ["Campaign", "run_seed"]
+__all__ = ["Campaign", "attempt", "run_seed"]
 
 QUIET = 900_000
 """Milliseconds in which everybody is back everywhere once nothing goes wrong any more."""
@@ -106,12 +109,7 @@ class Campaign:
         elif draw < 0.99:
             self.world.run_for(self.random.randrange(300, 8_000))
         else:
-            awake = [node for node in self.nodes if not node.offline]
-            for node in awake:
-                node.go_offline()
-            self.world.run_for(self.random.randrange(3_600_000, 90_000_000))
-            for node in awake:
-                node.go_online()
+            self.world.sleep(self.random.randrange(3_600_000, 90_000_000))
 
     def calm(self) -> None:
         """Nothing goes wrong any more."""
@@ -283,28 +281,56 @@ def run_seed(seed: int, *, verbose: bool = False) -> int:
         return deployment.steps
 
 
+def attempt(seed: int) -> tuple[int, int, str]:
+    """One run: its seed, its steps, and what was broken in one line."""
+    try:
+        return seed, run_seed(seed), ""
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return seed, 0, f"{type(error).__name__}: {error} ({place.name}:{place.lineno})"
+
+
+def seeds(first: int, count: int, least: int, deadline: float) -> Iterator[int]:
+    """Seeds from `first` on: `count` of them, or fewer if time runs out, but at least `least`."""
+    for number in range(count):
+        if number >= least and time.monotonic() > deadline:
+            return
+        yield first + number
+
+
+def results(chosen: Iterator[int], jobs: int) -> Iterator[tuple[int, int, str]]:
+    """Runs the seeds in that many processes, few ahead of what is done, so that the time limit holds."""
+    if jobs == 1:
+        yield from map(attempt, chosen)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(attempt, seed) for seed in itertools.islice(chosen, 2 * jobs)}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+                waiting |= {pool.submit(attempt, seed) for seed in itertools.islice(chosen, 1)}
+
+
 def main() -> None:
-    """Runs seeds until stopped."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int)
+    """Runs seeds until stopped, and says how many and which have failed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, help="replay this one and print what happened")
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=float("inf"))
-    arguments = parser.parse_args()
-    if arguments.seed is not None:
-        print(run_seed(arguments.seed, verbose=True), "steps")
+    parser.add_argument("--least", type=int, default=0, help="runs to make whatever the time")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    if options.seed is not None:
+        print(run_seed(options.seed, verbose=True), "steps")
         return
-    start, failures, runs, steps = time.monotonic(), 0, 0, 0
-    for seed in range(arguments.first, arguments.first + arguments.count):
-        if time.monotonic() - start > arguments.seconds:
-            break
-        runs += 1
-        try:
-            steps += run_seed(seed)
-        except Exception as error:
-            failures += 1
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            print(f"seed {seed}: {type(error).__name__}: {error} ({place.name}:{place.lineno})", flush=True)
+    start, runs, failures, steps = time.monotonic(), 0, 0, 0
+    chosen = seeds(options.first, options.count, options.least, start + options.seconds)
+    for seed, taken, broken in results(chosen, options.jobs):
+        runs, steps, failures = runs + 1, steps + taken, failures + bool(broken)
+        if broken:
+            print(f"seed {seed}: {broken}", flush=True)
     spent = time.monotonic() - start
     print(f"{runs} runs, {steps} steps, {failures} failures, {spent:.0f} s, {steps / spent:.0f} steps/s")
     sys.exit(bool(failures))

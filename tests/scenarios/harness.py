@@ -419,6 +419,16 @@ class World:
                 raise AssertionError(f"not within {limit} ms: {what}")
             self.step()
 
+    def sleep(self, milliseconds: int) -> None:
+        """Lets much time pass with every laptop closed; afterwards everybody is back and settled."""
+        awake = [node for node in self.nodes.values() if not node.offline]
+        for node in awake:
+            node.go_offline()
+        self.run_for(milliseconds)
+        for node in awake:
+            node.go_online()
+        self.settle()
+
     def settle(self, milliseconds: int = 8_000) -> None:
         """Lets everything that is under way come to its end."""
         self.run_for(milliseconds)

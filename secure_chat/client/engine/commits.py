@@ -105,8 +105,11 @@ class Commits:
             wish.promise.keep(None)
         return wish.promise
 
-    def clear_to_send(self, room: Room) -> bool:
-        """Whether an application message may be encrypted now; if not, the commit it waits for is made."""
+    def clear_to_send(self, room: Room, *, fresh: bool) -> bool:
+        """Whether an application message may be encrypted now; if not, the commit it waits for is made.
+
+        `fresh` says whether it waits for fresh keys: receipts, which nobody has decided to send, don't.
+        """
         state, work = self._state, self._of(room)
         if room.channel in state.pending:
             return False
@@ -118,7 +121,7 @@ class Commits:
             work.due = True
             self.advance(room)
             return False
-        if self._keys_due(room, sending=True) and state.now >= work.keys_not_before:
+        if fresh and self._keys_due(room, sending=True) and state.now >= work.keys_not_before:
             work.wishes.append(Wish(refresh=True))
             self.advance(room)
             return False

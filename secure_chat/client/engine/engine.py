@@ -81,7 +81,13 @@ class Engine:
         integrity = Integrity(state, history)
         self._receipts = receipts = Receipts(state, history, integrity)
         self._outbox = outbox = Outbox(
-            state, session, history, directory, integrity, lambda room: commits.clear_to_send(room), receipts.remember
+            state,
+            session,
+            history,
+            directory,
+            integrity,
+            lambda room, fresh: commits.clear_to_send(room, fresh=fresh),
+            receipts.remember,
         )
         epochs = Epochs(state, directory, history, integrity, receipts, outbox.start_chain)
         self._commits = commits = Commits(state, session, device, epochs)

@@ -62,7 +62,7 @@ class Outbox:
         history: History,
         directory: Directory,
         integrity: Integrity,
-        ready: Callable[[Room], bool],
+        ready: Callable[[Room, bool], bool],
         accepted: Callable[[Room, Outgoing], None],
     ) -> None:
         self._state = state
@@ -71,7 +71,7 @@ class Outbox:
         self._directory = directory
         self._integrity = integrity
         self._ready = ready
-        """Whether an application message may be encrypted now (`Commits.clear_to_send`)."""
+        """Whether an application message may be encrypted now, and needs fresh keys (`Commits.clear_to_send`)."""
         self._accepted = accepted
         self._on_their_way: dict[bytes, dict[int, Outgoing]] = {}
         self._pace: dict[bytes, float] = {}
@@ -205,7 +205,7 @@ class Outbox:
             if len(way) >= window or (way and room.channel not in self._resumed):
                 return
             if not item.append:
-                if not self._may_encrypt(room) or _head(way, room.head) != room.head:
+                if not self._may_encrypt(room, item) or _head(way, room.head) != room.head:
                     return
                 self._encrypt(room, item)
                 self._resumed.add(room.channel)
@@ -213,8 +213,12 @@ class Outbox:
                 return
             self._send(way, item)
 
-    def _may_encrypt(self, room: Room) -> bool:
-        return room.phase == Phase.JOINED and not self._directory.blocks(room) and self._ready(room)
+    def _may_encrypt(self, room: Room, item: Outgoing) -> bool:
+        return (
+            room.phase == Phase.JOINED
+            and not self._directory.blocks(room)
+            and self._ready(room, item.kind != "receipt")
+        )
 
     def _encrypt(self, room: Room, item: Outgoing) -> None:
         state = self._state
