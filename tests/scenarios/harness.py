@@ -566,9 +566,13 @@ class World:
                     self._to_client(connection, frame)
                 case relay_effects.Delivery(channel, frame, seq, exclude):
                     for connection, channels in list(self._live.items()):
-                        if channel in channels and connection != exclude and (seq == 0 or seq > channels[channel]):
+                        if channel not in channels or connection == exclude or 0 < seq <= channels[channel]:
+                            continue
+                        if frame:
                             channels[channel] = max(seq, channels[channel])
                             self._to_client(connection, frame)
+                        else:
+                            channels[channel] = self._replay(connection, channel, channels[channel])
                 case relay_effects.StartDelivery(connection, channel, after):
                     if connection in self._live:
                         self._live[connection][channel] = self._replay(connection, channel, after)
