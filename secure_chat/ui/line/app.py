@@ -5,6 +5,7 @@ import contextvars
 import os
 import sys
 from collections import deque
+from concurrent.futures import wait
 from typing import Any
 
 from msgspec.structs import replace
@@ -65,6 +66,8 @@ LAST_LINES = 10
 """Of the history, shown on entering a room."""
 PASTE_LINES = 3
 """More lines than that at once are sent only after asking."""
+SEND_PATIENCE = 0.01
+"""Seconds that drawing waits for a message to be on disk and on its way."""
 SWITCH_INTERVAL = 0.0005
 """Seconds that drawing may keep the interpreter from the client's thread; the default of 0.005 shows as a delay."""
 READ_DELAY = 0.5
@@ -223,6 +226,8 @@ class LineMode:
     def _send(self, line: str) -> None:
         future = self._client.submit(Send(self.state.current, line))
         future.add_done_callback(lambda done: self._sent(line, done.exception()))
+        # Drawing would compete with the client's thread for the interpreter; the message should leave first.
+        wait((future,), SEND_PATIENCE)
 
     def _sent(self, line: str, error: BaseException | None) -> None:
         """From the client's thread: the message is on disk, or was refused and must not be lost."""
