@@ -23,9 +23,10 @@ from secure_chat.server.control import ControlSocket, Description
 from secure_chat.server.core.admin import AdminCommand, AdminResult
 from secure_chat.server.engine import RelayEngine, milliseconds
 from secure_chat.server.home import Home, RelayCertificate, link_host, listen_addresses
+from secure_chat.server.io.admission import ShardLimits
 from secure_chat.server.io.front_door import DoorLimits, FrontDoor
 from secure_chat.server.io.reader import ReaderThread
-from secure_chat.server.io.shard import Shard, ShardLimits
+from secure_chat.server.io.shard import Shard
 from secure_chat.server.io.writer import WriterThread
 from secure_chat.server.metrics import Metric, MetricsServer
 from secure_chat.server.storage.reader import LogReader

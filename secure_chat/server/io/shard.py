@@ -9,7 +9,6 @@ waits: no handshake, name lookup, disk or lock.
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,8 +26,8 @@ from secure_chat.server.core.effects import (
     StartDelivery,
     StopDelivery,
 )
+from secure_chat.server.io.admission import Admission, ShardLimits
 from secure_chat.server.io.bounds import (
-    CLOSING_TIME,
     FRAMES_PER_TICK,
     IN_FLIGHT_BYTES,
     IN_FLIGHT_MESSAGES,
@@ -48,7 +47,7 @@ from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.limits import MAX_FRAME
 from secure_chat.wire.messages import Error, Goodbye
 
-__all__ = ["Shard", "ShardLimits"]
+__all__ = ["Shard"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +66,6 @@ class _Farewell:
     deadline: float
     message: str
     retry_after: int
-
-
-@dataclass(slots=True)
-class ShardLimits:
-    """What the operator may tune; a reload replaces it."""
-
-    connections: int = 12_000
-    connections_per_address: int = 256
-    login_time: float = 10.0
-    """Seconds from the end of the handshake to login."""
-    tick: float = 0.0015
-    """Under load the loop turns at most this often (seconds): fewer, larger reads and writes."""
 
 
 _BUSY_OPERATIONS = 4000
@@ -111,7 +98,7 @@ class Shard:
         self._poller = Poller()
         self._peers: dict[int, Peer] = {}
         self._by_descriptor: dict[int, Peer] = {}
-        self._per_address: dict[str, int] = {}
+        self._admission = Admission()
         self._dirty: list[Peer] = []
         self._more: list[Peer] = []
         self._paused: list[Peer] = []
@@ -121,8 +108,6 @@ class Shard:
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._operations = 0
-        self._logins: deque[tuple[float, Peer]] = deque()
-        self._closings: deque[tuple[float, Peer]] = deque()
         self._draining: _Drain | None = None
         self._farewell: _Farewell | None = None
         self._thread = threading.Thread(target=self._run, name="shard", daemon=True)
@@ -311,7 +296,7 @@ class Shard:
     def _close_after_output(self, peer: Peer) -> None:
         if not peer.closing:
             peer.closing = True
-            self._closings.append((time.monotonic() + CLOSING_TIME, peer))
+            self._admission.close_soon(peer, time.monotonic())
             self.fanout.drop(peer)
             if not peer.output:
                 self._dirty.append(peer)
@@ -382,14 +367,12 @@ class Shard:
         self._peers[peer.id] = peer
         self._by_descriptor[tls.fileno()] = peer
         self._poller.register(tls.fileno(), READ)
-        here = self._per_address[tls.peer] = self._per_address.get(tls.peer, 0) + 1
-        if self._draining or len(self._peers) > self.limits.connections:
-            self._refuse(peer, ErrorCode.BUSY, "the relay takes no more connections now", _RETRY_AFTER_MS)
+        refusal = self._admission.enter(peer, self.limits, time.monotonic())
+        if refusal is None and self._draining:
+            refusal = "the relay is stopping"
+        if refusal is not None:
+            self._refuse(peer, ErrorCode.BUSY, refusal, _RETRY_AFTER_MS)
             return
-        if here > self.limits.connections_per_address:
-            self._refuse(peer, ErrorCode.BUSY, "too many connections from this address", _RETRY_AFTER_MS)
-            return
-        self._logins.append((time.monotonic() + self.limits.login_time, peer))
         peer.announced = True
         self._inputs.append(Connected(peer.id, item.certificate_hash, tls.peer))
         try:
@@ -459,10 +442,7 @@ class Shard:
         descriptor = peer.tls.fileno()
         del self._by_descriptor[descriptor]
         self._poller.unregister(descriptor)
-        address = peer.tls.peer
-        self._per_address[address] -= 1
-        if not self._per_address[address]:
-            del self._per_address[address]
+        self._admission.leave(peer)
         self.fanout.drop(peer)
         peer.tls.close()
         peer.closing = True
@@ -472,13 +452,10 @@ class Shard:
             self._inputs.append(Disconnected(peer.id))
 
     def _keep_house(self, now: float) -> None:
-        logins, closings = self._logins, self._closings
-        while logins and (logins[0][0] <= now or logins[0][1].authenticated or logins[0][1].id not in self._peers):
-            _, peer = logins.popleft()
-            if peer.id in self._peers and not peer.authenticated and not peer.closing:
-                self._refuse(peer, ErrorCode.UNAUTHENTICATED, "no login within the time for it")
-        while closings and (closings[0][0] <= now or closings[0][1].id not in self._peers):
-            self._drop(closings.popleft()[1])
+        for peer in self._admission.without_login(now):
+            self._refuse(peer, ErrorCode.UNAUTHENTICATED, "no login within the time for it")
+        for peer in self._admission.overstaying(now):
+            self._drop(peer)
         if self._paused:
             self._resume()
         if self._dirty or self._inputs:
