@@ -169,7 +169,7 @@ CONTRAST: Final = Look(
     good="#7dff7d",
     warning="#ffd75f",
     bad="#ffb0b0",
-    mark="#5f5f00",
+    mark="#4f4f00",
     mention="#2e2e00",
     senders=("#87d7ff", "#ffd787", "#87ff87", "#ffafff", "#ffff87", "#87ffff"),
 )

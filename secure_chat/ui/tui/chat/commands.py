@@ -104,7 +104,7 @@ class Commands:
                 if unsent and line.state not in ("queued", "failed"):
                     continue
                 return line.id
-        raise InputError("there is no such message here: choose one with Alt-↑")
+        raise InputError("there is no such message here: choose one with Esc and the arrows")
 
     async def _enter(self, name: str) -> None:
         await self._screen.desk.find_room("")  # what was just made is known from now on

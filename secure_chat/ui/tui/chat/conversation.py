@@ -1,5 +1,6 @@
 """The open room: which part of its history is in the window, and how it is moved there."""
 
+import asyncio
 from collections.abc import Sequence
 
 from secure_chat.client.errors import CommandFailed
@@ -53,9 +54,11 @@ class Conversation:
         self._quotes.clear()
         self.around.mark(())
         limit = max(PAGE, min(room.unread + PAGE // 2, MAX_LINES))
-        lines = await self._page(limit)
+        # Asked together they are answered together: the count fits the lines even while messages come in.
+        _, lines = await asyncio.gather(self._desk.load_rooms(), self._page(limit))
         if turn != self._turn:
             return
+        room = self._desk.model.rooms.get(room.id, room)
         self._desk.model.heard(lines)
         self._mark_unread(lines, room.unread)
         self._load(lines, at_start=len(lines) < limit, at_end=True)

@@ -109,10 +109,14 @@ class Desk:
     async def find_room(self, room_id: str) -> RoomView | None:
         """A room's view, also of one that has just been made."""
         if room_id not in self.model.rooms:
-            rooms = await self.ask(GetRooms())
-            assert isinstance(rooms, tuple)
-            self.model.set_rooms(room for room in rooms if isinstance(room, RoomView))
+            await self.load_rooms()
         return self.model.rooms.get(room_id)
+
+    async def load_rooms(self) -> None:
+        """All rooms as they are now."""
+        rooms = await self.ask(GetRooms())
+        assert isinstance(rooms, tuple)
+        self.model.set_rooms(room for room in rooms if isinstance(room, RoomView))
 
     def apply(self, events: list[Event], now: int) -> Changes:
         """Brings the model up to date; `now` in milliseconds."""

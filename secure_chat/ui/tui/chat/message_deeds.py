@@ -48,7 +48,7 @@ class MessageDeeds:
     def _chosen(self) -> MessageView:
         message = self._screen.chosen
         if message is None:
-            raise InputError("choose a message first: Alt-↑ or Esc, then the arrows")
+            raise InputError("choose a message first: Esc, then the arrows")
         return message
 
     def _said(self) -> MessageView:

@@ -86,8 +86,8 @@ class RoomDeeds:
             await screen.open_room(message.room)
         screen.talk.around.mark(found.words)
         screen.talk.view.refreshed()
-        await screen.talk.jump(message.id)
         screen.talk.view.focus()
+        await screen.talk.jump(message.id)
         screen.say("Esc: back to writing; again: no marks", "dim")
 
     async def _date(self, text: str) -> None:
@@ -104,9 +104,7 @@ class RoomDeeds:
             moment = await self._screen.app.push_screen_wait(dialog)
         if moment is None:
             return
-        if await self._screen.talk.jump_to_time(moment):
-            self._screen.talk.view.focus()
-        else:
+        if not await self._screen.talk.jump_to_time(moment):
             self._screen.say(
                 f"nothing was written here since {time.strftime('%Y-%m-%d', time.localtime(moment / 1000))}"
             )

@@ -397,6 +397,10 @@ class ChatScreen(Screen[None]):
                 self.writing.escape()
             case "up":
                 self.action_deed("edit_last")
+            case "home" | "ctrl+home":
+                view.action_start()
+            case "end" | "ctrl+end":
+                view.action_end()
             case _:
                 view.focus()
                 view.action_choose(-1)

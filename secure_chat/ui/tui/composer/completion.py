@@ -56,18 +56,16 @@ def _command(before: str, word: str, model: Model, commands: Mapping[str, Slash]
         return _matching(word, (Candidate(f"/{each.name} ", each.usage, each.summary) for each in commands.values()))
     slash = commands.get(name)
     kinds = {parameter.kind for parameter in slash.parameters} if slash is not None else set()
-    if name in ("room", "go"):
-        kinds |= {Kind.ROOM, Kind.PERSON}
+    if name == "room":
+        kinds = {Kind.NAME, Kind.PERSON}
     if not word and not forced:
         return []
     found: list[Candidate] = []
     if Kind.SWITCH in kinds:
         found += [Candidate("on", "on"), Candidate("off", "off")]
-    if kinds & _ROOMS and (word.startswith("#") or not kinds & _PEOPLE):
-        found += _rooms(model)
-        if not word.startswith("#"):
-            found = [Candidate(each.insert.removeprefix("#"), each.shown) for each in found]
-            found = [Candidate(each.insert, each.shown.removeprefix("#"), each.note) for each in found]
+    if kinds & _ROOMS and (word.startswith("#") or Kind.NAME in kinds or not kinds & _PEOPLE):
+        sign = "" if word.startswith("#") else "#"
+        found += [Candidate(each.insert.removeprefix(sign), each.shown) for each in _rooms(model)]
     if kinds & _PEOPLE and not word.startswith("#"):
         known = [*model.names(), *(name for name in sorted(model.people) if name not in model.names())]
         found += [Candidate(f"{person} ", person, _note(model, person)) for person in known]

@@ -15,6 +15,8 @@ __all__ = ["Composer"]
 PASTE_LINES = 3
 """A paste of more lines is asked about first."""
 PASTE_CHARACTERS = 2_000
+LEADING_KEYS = frozenset({"escape", "pageup", "pagedown", "ctrl+up", "ctrl+home", "ctrl+end"})
+"""What leads to the messages."""
 NEW_LINE_KEYS = frozenset({"shift+enter", "alt+enter", "ctrl+j", "ctrl+enter"})
 
 
@@ -54,7 +56,7 @@ class Composer(TextArea):
 
     @dataclass
     class Left(Message):
-        """A key that leads elsewhere: escape, up in an empty input, page keys."""
+        """A key that leads to the messages; arrows, Home and End only in an empty input."""
 
         key: str
 
@@ -102,7 +104,7 @@ class Composer(TextArea):
         elif key == "tab":
             self._stop(event)
             self.action_complete()
-        elif key == "escape" or (key == "up" and not self.text) or key in ("pageup", "pagedown", "alt+up", "ctrl+up"):
+        elif key in LEADING_KEYS or (not self.text and key in ("up", "home", "end")):
             self._stop(event)
             self.post_message(self.Left(key))
         else:

@@ -142,6 +142,11 @@ class HistoryView(Widget, can_focus=True):
         """Whether the newest line is on screen and stays there."""
         return self._top is None and self.window.at_end
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether lines were asked for that have not come yet."""
+        return self._stale or bool(self._needed)
+
     # --- drawing
 
     def render_line(self, y: int) -> Strip:
