@@ -71,8 +71,9 @@ class Terminal:
             return self._text()
 
     def _text(self) -> str:
-        above = ["".join(line[x].data for x in range(COLUMNS)).rstrip() for line in self._screen.history.top]
-        return "\n".join([*above, *(line.rstrip() for line in self._screen.display)]).rstrip()
+        # Not `display`: it stumbles over wide characters of which one half has just been overwritten.
+        rows = [*self._screen.history.top, *(self._screen.buffer[y] for y in range(ROWS))]
+        return "\n".join("".join(row[x].data for x in range(COLUMNS)).rstrip() for row in rows).rstrip()
 
     def wait_for(self, *texts: str, timeout: float = PATIENCE) -> str:
         """Waits until all the texts stand on the screen or above it; returns everything shown."""

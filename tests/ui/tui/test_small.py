@@ -57,7 +57,12 @@ def test_events_of_a_burst_are_handed_over_together_and_in_order() -> None:
                 done.set()
 
         feed = Feed(handle)
-        thread = threading.Thread(target=lambda: [feed(CaughtUp(number)) for number in range(1_001)])
+
+        def talk() -> None:
+            for number in range(1_001):
+                feed(CaughtUp(number))
+
+        thread = threading.Thread(target=talk)
         thread.start()
         await asyncio.wait_for(done.wait(), 20)
         thread.join()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 from rich.text import Text
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -11,6 +12,7 @@ from textual.widgets import Input, Static
 from secure_chat.errors import SecureChatError
 from secure_chat.ui.presenter import describe_failure
 from secure_chat.ui.tui.dialogs.base import Dialog
+from secure_chat.ui.tui.fields import Field
 
 __all__ = ["Confirm", "TextDialog"]
 
@@ -41,8 +43,6 @@ class Confirm(Dialog[bool]):
 class TextDialog(Dialog[T]):
     """One line; `check` makes the result of it or raises what is wrong, which is shown below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "take", "OK", key_display="⏎", priority=True)]
-
     def __init__(
         self,
         title: str,
@@ -60,10 +60,11 @@ class TextDialog(Dialog[T]):
 
     def content(self) -> Iterable[Widget]:
         """Input and hint."""
-        yield Input(self._initial, password=self._password, compact=True)
+        yield Field(self._initial, password=self._password, compact=True)
         yield Static(Text(self._hint), classes="hint")
 
-    def action_take(self) -> None:
+    @on(Input.Submitted)
+    def _take(self) -> None:
         """Checks and ends, or says what is wrong."""
         try:
             result = self._check(self.query_one(Input).value)

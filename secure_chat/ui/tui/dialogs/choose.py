@@ -1,15 +1,14 @@
 """Something to choose from a list that narrows while one types."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from secure_chat.ui.tui.dialogs.base import Dialog
+from secure_chat.ui.tui.fields import ListField
 from secure_chat.ui.tui.lists import Item, LineList
 
 __all__ = ["Choose"]
@@ -17,12 +16,6 @@ __all__ = ["Choose"]
 
 class Choose(Dialog[str]):
     """Ends with the key of an item, or, where `free`, with what was typed."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "step(-1)", "Choose", key_display="↑↓", priority=True),
-        Binding("down", "step(1)", "Choose", show=False, priority=True),
-        Binding("enter", "take", "OK", key_display="⏎", priority=True),
-    ]
 
     def __init__(self, title: str, items: Sequence[Item], *, hint: str = "", free: bool = False) -> None:
         super().__init__(title)
@@ -32,7 +25,7 @@ class Choose(Dialog[str]):
 
     def content(self) -> Iterable[Widget]:
         """Input, list, hint."""
-        yield Input(placeholder="type to narrow", compact=True)
+        yield ListField(placeholder="type to narrow", compact=True)
         yield LineList(classes="choices", surface="raised", cursor_always=True)
         if self._hint:
             yield Static(Text(self._hint), classes="hint")
@@ -54,7 +47,8 @@ class Choose(Dialog[str]):
         """Moves the cursor of the list."""
         self.query_one(LineList).action_step(by)
 
-    def action_take(self) -> None:
+    @on(Input.Submitted)
+    def _take(self) -> None:
         """Ends with what is under the cursor."""
         typed = self.query_one(Input).value.strip()
         chosen = self.query_one(LineList).cursor

@@ -19,6 +19,7 @@ from secure_chat.identity.errors import InviteLinkError
 from secure_chat.identity.handle import require_handle
 from secure_chat.identity.invite import InviteLink
 from secure_chat.ui.presenter import describe_failure
+from secure_chat.ui.tui.fields import Field
 from secure_chat.ui.tui.first_run.steps import STEPS, Step, lock_items
 from secure_chat.ui.tui.lists import LineList
 from secure_chat.ui.tui.status.keys import KeyLine
@@ -34,7 +35,7 @@ class FirstRun(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("first_run.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "next", "Next", key_display="⏎", priority=True),
+        Binding("enter", "next", "Next", key_display="⏎"),
         Binding("escape", "back", "Back", key_display="Esc"),
         Binding("f4", "code", "Recovery code", key_display="F4"),
         Binding("f5", "copy", "Copy", key_display="F5"),
@@ -62,7 +63,7 @@ class FirstRun(Screen[None]):
             yield Static(Text("secure-chat"), id="brand")
             yield Static(id="title")
             yield Static(id="words")
-            yield Input(compact=True, id="answer")
+            yield Field(compact=True, id="answer")
             yield LineList(id="locks", surface="background")
             yield Static(id="problem")
         yield KeyLine()
@@ -105,11 +106,9 @@ class FirstRun(Screen[None]):
     def _complain(self, problem: str) -> None:
         self.query_one("#problem", Static).update(Text(problem and f"! {problem}"))
 
+    @on(Input.Submitted)
     def action_next(self) -> None:
         """Takes what was typed to the next step."""
-        if self.step is Step.LOCK:
-            self.query_one("#locks", LineList).action_pick()
-            return
         typed = self.query_one("#answer", Input).value
         try:
             self._take(typed)

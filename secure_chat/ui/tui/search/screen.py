@@ -16,6 +16,7 @@ from secure_chat.errors import SecureChatError
 from secure_chat.ui.presenter import describe_failure
 from secure_chat.ui.tui import cells
 from secure_chat.ui.tui.dialogs.base import Dialog
+from secure_chat.ui.tui.fields import ListField
 from secure_chat.ui.tui.lists import Item, LineList, Piece
 
 __all__ = ["Found", "SearchDialog", "hit_item", "marked_words"]
@@ -53,11 +54,6 @@ class SearchDialog(Dialog[Found]):
     """Searches everywhere, or in one room."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "step(-1)", "Choose", key_display="↑↓", priority=True),
-        Binding("down", "step(1)", "Choose", show=False, priority=True),
-        Binding("pageup", "step(-10)", show=False, priority=True),
-        Binding("pagedown", "step(10)", show=False, priority=True),
-        Binding("enter", "take", "Go there", key_display="⏎", priority=True),
         Binding("tab", "scope", "This room / everywhere", key_display="Tab", priority=True),
     ]
 
@@ -78,7 +74,7 @@ class SearchDialog(Dialog[Found]):
 
     def content(self) -> Iterable[Widget]:
         """Input, hits, what they are."""
-        yield Input(self._words, placeholder='words, or "an exact phrase"', compact=True)
+        yield ListField(self._words, placeholder='words, or "an exact phrase"', compact=True)
         yield Static(id="scope", classes="hint")
         yield LineList(id="hits", classes="choices", surface="surface", cursor_always=True)
 
@@ -114,7 +110,8 @@ class SearchDialog(Dialog[Found]):
         """Moves the cursor over the hits."""
         self.query_one("#hits", LineList).action_step(by)
 
-    def action_take(self) -> None:
+    @on(Input.Submitted)
+    def _take(self) -> None:
         """Goes to the hit under the cursor."""
         self._go(self.query_one("#hits", LineList).cursor)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
@@ -13,6 +14,7 @@ from textual.widgets import Input, Static
 
 from secure_chat.client.events import KeyChanged
 from secure_chat.ui.tui import cells
+from secure_chat.ui.tui.fields import Field
 from secure_chat.ui.tui.status.keys import KeyLine
 
 __all__ = ["KeyChangedScreen"]
@@ -27,7 +29,6 @@ class KeyChangedScreen(Screen[str]):
     AUTO_FOCUS = "Input"
     CSS_PATH = Path(__file__).with_name("verify.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Decide", key_display="⏎", priority=True),
         Binding("escape", "explain", show=False),
     ]
 
@@ -45,11 +46,12 @@ class KeyChangedScreen(Screen[str]):
             yield Static(Text(cells.line(event.explanation)), classes="words")
             yield Static(Text(f"Nothing is sent to {event.handle} until you decide."), classes="words")
             yield Static(_choices(event.handle), classes="words")
-            yield Input(placeholder="compare, later, or accept …", compact=True)
+            yield Field(placeholder="compare, later, or accept …", compact=True)
             yield Static(Text("Type one of these words and press Enter."), classes="hint")
         yield KeyLine()
 
-    def action_submit(self) -> None:
+    @on(Input.Submitted)
+    def _decide(self) -> None:
         """Only a word of the list ends this."""
         typed = " ".join(self.query_one(Input).value.lower().split())
         answers: dict[str, Callable[[], object]] = {
