@@ -7,26 +7,18 @@
         for event in client.events():
             ...
 
-Synchronous and thread-safe. The process that opens a profile first owns it; a client in any other process is a hand
-on the owner and has the same methods. When the owner ends, the next command makes another process the owner.
+Synchronous and thread-safe: each command of the engine is a method, `ask` takes any of them as it is.
 """
 
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Sequence
 from typing import Self, TypeVar, cast
 
 from secure_chat.client import commands, queries
-from secure_chat.client.backend import Backend, Listener
 from secure_chat.client.commands import Command
-from secure_chat.client.errors import ClientClosed, CommandFailed
-from secure_chat.client.events import ConnectionChanged, Event, FailureCode, MessageChanged, Result, ShuttingDown
-from secure_chat.client.opening import Opened, Passphrase, open_profile
+from secure_chat.client.events import ConnectionChanged, MessageChanged, ShuttingDown
+from secure_chat.client.link import COMMAND_TIMEOUT, EventStream, Link
+from secure_chat.client.opening import Passphrase, open_profile
 from secure_chat.client.profile import DEFAULT_PROFILE
 from secure_chat.client.vault import Lock
 from secure_chat.client.views import (
@@ -46,12 +38,9 @@ from secure_chat.client.views import (
     SafetyNumberView,
     StatusView,
 )
-from secure_chat.errors import SecureChatError
 
 __all__ = ["Client", "EventStream"]
 
-COMMAND_TIMEOUT = 30.0
-"""Seconds for a command's answer; those that need the relay have ended with `offline` long before."""
 ONLINE_TIMEOUT = 10.0
 """Seconds to connect and catch up."""
 FIRST_ROOM_TIMEOUT = 2.0
@@ -64,59 +53,8 @@ T = TypeVar("T")
 _FINAL = {DeliveryState.SENT, DeliveryState.DELIVERED, DeliveryState.READ, DeliveryState.FAILED}
 
 
-class EventStream:
-    """Events in order, from the moment it was made; iterating waits for the next one and ends with the client."""
-
-    def __init__(self, backend: Backend, timeout: float | None = None) -> None:
-        """`timeout`: seconds without an event after which iteration ends."""
-        self._timeout = timeout
-        self._queue: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
-        self._unsubscribe = backend.subscribe(self._queue.put)
-
-    def __iter__(self) -> Iterator[Event]:
-        return self
-
-    def __next__(self) -> Event:
-        event = self.next(self._timeout)
-        if event is None:
-            raise StopIteration
-        return event
-
-    def next(self, timeout: float | None) -> Event | None:
-        """The next event, None if there is none within so many seconds, or none any more."""
-        try:
-            event = self._queue.get(timeout=timeout)
-        except queue.Empty:
-            return None
-        if event is None or isinstance(event, ShuttingDown):
-            self._queue.put(None)
-        return event
-
-    def close(self) -> None:
-        """No further events; ends a waiting iteration."""
-        self._unsubscribe()
-        self._queue.put(None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class Client:
-    """One profile, opened; also a `backend.Backend` that outlives the profile's owners."""
-
-    def __init__(self, opened: Opened, reopen: Callable[[], Opened]) -> None:
-        """Use `join` or `open`."""
-        self._opened = opened
-        self._reopen = reopen
-        self._lock = threading.Lock()
-        self._closed = False
-        self._listeners: tuple[Listener, ...] = ()
-        self._attached: Opened | None = None
+class Client(Link):
+    """One profile, opened; made by `join` or `open`."""
 
     @classmethod
     def join(
@@ -149,128 +87,6 @@ class Client:
         Raises ProfileMissing, ProfileBusy, WrongPassphraseError, PassphraseNeeded, StoreError.
         """
         return cls(open_profile(profile, passphrase), lambda: open_profile(profile, passphrase))
-
-    @property
-    def is_owner(self) -> bool:
-        """Whether this process runs the engine."""
-        return self._opened.is_owner
-
-    def close(self) -> None:
-        """Ends the use of the profile; harmless when repeated."""
-        self._closed = True
-        with self._lock:
-            self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    # --- asking and listening
-
-    def ask(self, command: Command, timeout: float | None = COMMAND_TIMEOUT) -> Result:
-        """The command's result; raises CommandFailed, or ClientClosed if it is unknown whether it was done."""
-        return _wait(self.submit(command), timeout)
-
-    def submit(self, command: Command) -> "Future[Result]":
-        """Starts a command without waiting."""
-        return self._start(lambda backend: backend.submit(command))
-
-    def events(self, timeout: float | None = None) -> EventStream:
-        """Everything that happens from now on; with `timeout` until nothing has happened for so many seconds."""
-        return EventStream(self, timeout)
-
-    def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Has every event from now on delivered, from the client's thread; the function returned ends that."""
-        with self._lock:
-            self._listeners = (*self._listeners, listener)
-            self._attach()
-
-        def unsubscribe() -> None:
-            self._listeners = tuple(each for each in self._listeners if each is not listener)
-
-        return unsubscribe
-
-    def _start(self, call: "Callable[[Backend], Future[T]]") -> "Future[T]":
-        """Starts a call; where the owner ended without having begun it, it is started again at the next owner."""
-        future: Future[T] = Future()
-
-        def attempt(opened: Opened) -> None:
-            try:
-                call(opened.backend).add_done_callback(lambda done: finish(done, opened))
-            except SecureChatError as error:
-                settle(error, opened)
-
-        def finish(done: "Future[T]", opened: Opened) -> None:
-            error = done.exception()
-            if error is None:
-                future.set_result(done.result())
-            else:
-                settle(error, opened)
-
-        def settle(error: BaseException, opened: Opened) -> None:
-            if isinstance(error, ClientClosed) and error.safe and not self._closed:
-                threading.Thread(target=again, args=(opened,), name="next owner", daemon=True).start()
-            else:
-                future.set_exception(error)
-
-        def again(opened: Opened) -> None:
-            try:
-                self._succeed(opened)
-            except SecureChatError as error:
-                future.set_exception(error)
-            else:
-                attempt(self._opened)
-
-        attempt(self._opened)
-        return future
-
-    def _succeed(self, ended: Opened) -> None:
-        """After an owner has ended: become the owner, or a hand on the next one."""
-        with self._lock:
-            if self._opened is not ended:
-                return  # somebody else has been here
-            if self._closed:
-                raise ClientClosed("the client was closed")
-            ended.close()
-            self._opened = self._reopen()
-            if self._listeners:
-                self._attach()
-
-    def _attach(self) -> None:
-        opened = self._opened
-        if self._attached is opened:
-            return
-        self._attached = opened
-
-        def hear(event: Event) -> None:
-            if isinstance(event, ShuttingDown) and not opened.is_owner and not self._closed:
-                threading.Thread(target=go_on, name="next owner", daemon=True).start()
-                return
-            for listener in self._listeners:
-                listener(event)
-
-        def go_on() -> None:
-            try:
-                self._succeed(opened)
-            except SecureChatError as error:
-                for listener in self._listeners:
-                    listener(ShuttingDown(str(error)))
-
-        opened.backend.subscribe(hear)
-
-    def _view(self, kind: type[T], command: Command) -> T:
-        result = self.ask(command)
-        assert isinstance(result, kind)
-        return result
-
-    def _views(self, command: Command) -> Sequence[object]:
-        result = self.ask(command)
-        assert isinstance(result, tuple)
-        return result
 
     def wait_until_online(self, timeout: float = ONLINE_TIMEOUT) -> bool:
         """Waits (seconds) until all that waited at the relay is here; False once that is known not to be soon."""
@@ -332,6 +148,18 @@ class Client:
     def react(self, message: MessageId, emoji: str, *, remove: bool = False) -> None:
         """Puts an emoji under a message, or takes it back."""
         self.ask(commands.React(message, emoji, remove))
+
+    def retry(self, message: MessageId) -> None:
+        """Queues a failed message again."""
+        self.ask(commands.RetryMessage(message))
+
+    def cancel(self, message: MessageId) -> None:
+        """Drops a message that has not been sent."""
+        self.ask(commands.CancelMessage(message))
+
+    def typing(self, room: str) -> None:
+        """Tells a room that one is typing."""
+        self.ask(commands.Typing(room))
 
     def message(self, message: MessageId) -> MessageView:
         """One message."""
@@ -401,9 +229,45 @@ class Client:
         """Removes a person from a room; needs an admin."""
         self.ask(commands.Kick(room, handle))
 
+    def ban(self, room: str, handle: str) -> None:
+        """Removes a person from an open room and keeps them out; needs an admin."""
+        self.ask(commands.Ban(room, handle))
+
+    def unban(self, room: str, handle: str) -> None:
+        """Lets a banned person in again; needs an admin."""
+        self.ask(commands.Unban(room, handle))
+
     def promote(self, room: str, handle: str) -> None:
         """Makes a member an admin; needs an admin."""
         self.ask(commands.Promote(room, handle))
+
+    def demote(self, room: str, handle: str) -> None:
+        """Takes a member's admin right; needs an admin, never the last one."""
+        self.ask(commands.Demote(room, handle))
+
+    def rename_room(self, room: str, name: str) -> None:
+        """Gives a closed room another name; needs an admin."""
+        self.ask(commands.RenameRoom(room, name))
+
+    def set_invite_policy(self, room: str, *, members_may_invite: bool) -> None:
+        """Whether members who are no admins may invite; needs an admin."""
+        self.ask(commands.SetInvitePolicy(room, members_may_invite))
+
+    def mute(self, room: str) -> None:
+        """No notifications and no mention marks from a room."""
+        self.ask(commands.Mute(room))
+
+    def unmute(self, room: str) -> None:
+        """Notifications again."""
+        self.ask(commands.Unmute(room))
+
+    def refresh_keys(self, room: str) -> None:
+        """Fresh keys for this device in a room, now."""
+        self.ask(commands.RefreshKeys(room))
+
+    def restart_room(self, room: str, *without: str, suite: int | None = None) -> None:
+        """Starts a damaged room anew in the same conversation, without these people."""
+        self.ask(commands.RestartRoom(room, without, suite))
 
     def room_code(self, room: str, epoch: int | None = None) -> RoomCodeView:
         """What members compare to know that they are in the same room."""
@@ -422,6 +286,14 @@ class Client:
     def mark_verified(self, handle: str, number: str = "") -> None:
         """The safety numbers were the same; if `number` (or a scanned QR text) is given, it must match."""
         self.ask(commands.MarkVerified(handle, number))
+
+    def unverify(self, handle: str) -> None:
+        """Takes a verification back."""
+        self.ask(commands.Unverify(handle))
+
+    def accept_key(self, handle: str) -> None:
+        """Goes on with a person whose account key has changed."""
+        self.ask(commands.AcceptKey(handle))
 
     def block(self, handle: str) -> None:
         """Shows nothing further from a person."""
@@ -449,17 +321,36 @@ class Client:
         """A link with which others can join the relay; `lifetime` in milliseconds."""
         return self._view(str, commands.CreateInviteLink(uses, lifetime))
 
-    def backup(self, path: Path, passphrase: str) -> "Future[None]":
-        """Writes an encrypted backup while the chat goes on; the future fails with BackupError."""
-        return self._start(lambda backend: backend.backup(path, passphrase))
+    def set_read_receipts(self, *, enabled: bool) -> None:
+        """Whether others learn what one has read."""
+        self.ask(commands.SetReadReceipts(enabled))
 
-    def change_lock(self, lock: Lock, passphrase: str | None = None) -> "Future[None]":
-        """Locks the store by a (new) passphrase, the keyring or a key file; the future fails with VaultError."""
-        return self._start(lambda backend: backend.change_lock(lock, passphrase))
+    def set_visible(self, *, visible: bool) -> None:
+        """Whether others learn that one is online; from the next connection on."""
+        self.ask(commands.SetVisible(visible))
 
+    def set_address(self, address: str) -> None:
+        """The relay has moved to another host:port; its certificate authority stays pinned."""
+        self.ask(commands.SetAddress(address))
 
-def _wait(future: "Future[T]", timeout: float | None) -> T:
-    try:
-        return future.result(timeout)
-    except FutureTimeoutError:
-        raise CommandFailed(FailureCode.OFFLINE, f"no answer within {timeout:g} seconds") from None
+    def reconnect(self) -> None:
+        """Tries to connect now instead of waiting."""
+        self.ask(commands.Reconnect())
+
+    def revoke_device(self, device: str) -> None:
+        """Shuts another device of this account out of everything."""
+        self.ask(commands.RevokeDevice(device))
+
+    def delete_account(self, confirm: str) -> None:
+        """Leaves every room and deletes the account at the relay; `confirm` is the own handle."""
+        self.ask(commands.DeleteAccount(confirm))
+
+    def _view(self, kind: type[T], command: Command) -> T:
+        result = self.ask(command)
+        assert isinstance(result, kind)
+        return result
+
+    def _views(self, command: Command) -> Sequence[object]:
+        result = self.ask(command)
+        assert isinstance(result, tuple)
+        return result

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import secure_chat
+from secure_chat.client import api
 from secure_chat.client.api import Client
-from secure_chat.client.commands import Send
+from secure_chat.client.commands import COMMANDS, Send
 from secure_chat.client.errors import (
     ClientClosed,
     CommandFailed,
@@ -41,6 +42,13 @@ def test_package_offers_the_client_lazily() -> None:
     assert secure_chat.Client is Client
     with pytest.raises(AttributeError, match="Nobody"):
         secure_chat.Nobody  # noqa: B018
+
+
+def test_every_command_of_the_engine_has_a_method() -> None:
+    """Nothing needs `ask` with a command made by hand."""
+    text = Path(api.__file__).read_text(encoding="utf-8")
+    for kind in COMMANDS:
+        assert f".{kind.__name__}(" in text, kind
 
 
 @pytest.mark.usefixtures("home")
