@@ -67,7 +67,7 @@ class Configuration(Struct, frozen=True, kw_only=True):
     """auto: for people on a terminal, JSON otherwise."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_addresses: bool = False
-    """Peers' addresses in the log."""
+    """Peers' addresses in the log, at level debug."""
     network: Network = Network()
     limits: Settings = Settings()
 

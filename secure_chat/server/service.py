@@ -18,7 +18,7 @@ from pathlib import Path
 
 from secure_chat import __version__
 from secure_chat.identity.invite import InviteLink
-from secure_chat.server.config import Configuration, Network
+from secure_chat.server.config import Configuration
 from secure_chat.server.control import ControlSocket, Description
 from secure_chat.server.core.admin import AdminCommand, AdminResult
 from secure_chat.server.engine import RelayEngine, milliseconds
@@ -54,15 +54,13 @@ class RelayService:
         self._engine = RelayEngine(home.database, configuration.limits, home.directory_key(), certificate.ca_der)
         self._writer = WriterThread(lambda: self._engine, milliseconds)
         self._reader = ReaderThread(partial(LogReader, home.database))
-        shard_limits = _shard_limits(configuration.network)
+        shard_limits = _shard_limits(configuration)
         self._shards = [
             Shard(index, self._writer.submit, self._reader.read, shard_limits)
             for index in range(configuration.network.shards)
         ]
         self._listeners = [Listener(host, port) for host, port in listen_addresses(configuration)]
-        self._front_door = FrontDoor(
-            self._listeners, self._context.current, self._shards, _door_limits(configuration.network)
-        )
+        self._front_door = FrontDoor(self._listeners, self._context.current, self._shards, _door_limits(configuration))
         self._control = ControlSocket(home, self.ask, self.describe)
         self._metrics: MetricsServer | None = None
         if configuration.metrics:
@@ -134,10 +132,10 @@ class RelayService:
             self._front_door.context = self._context.current
             done.append("certificate")
         if configuration != self._configuration:
-            limits = _shard_limits(configuration.network)
+            limits = _shard_limits(configuration)
             for shard in self._shards:
                 shard.limits = limits
-            self._front_door.limits = _door_limits(configuration.network)
+            self._front_door.limits = _door_limits(configuration)
             self._writer.configure(lambda: self._engine.configure(configuration.limits, certificate.ca_der))
             done.append("configuration")
             done += [
@@ -209,12 +207,22 @@ class RelayService:
         return [(f"secure_chat_{name}", kind, text, float(value())) for name, kind, text, value in rows]
 
 
-def _shard_limits(network: Network) -> ShardLimits:
-    return ShardLimits(network.connections, network.connections_per_address, network.login_time, network.tick)
+def _shard_limits(configuration: Configuration) -> ShardLimits:
+    network = configuration.network
+    return ShardLimits(
+        network.connections,
+        network.connections_per_address,
+        network.login_time,
+        network.tick,
+        configuration.log_addresses,
+    )
 
 
-def _door_limits(network: Network) -> DoorLimits:
-    return DoorLimits(network.handshake_time, network.half_open, network.half_open_per_address)
+def _door_limits(configuration: Configuration) -> DoorLimits:
+    network = configuration.network
+    return DoorLimits(
+        network.handshake_time, network.half_open, network.half_open_per_address, configuration.log_addresses
+    )
 
 
 def _wait(event: threading.Event, deadline: float) -> bool:

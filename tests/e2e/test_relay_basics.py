@@ -1,5 +1,6 @@
 """The whole relay, as a process, over real TLS: what every client relies on."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,3 +88,22 @@ def test_a_restart_keeps_everything(tmp_path: Path) -> None:
             with pytest.raises(RelayError) as refusal:
                 stranger.register(Person("mallory"), token)
             assert refusal.value.code is ErrorCode.TOKEN_INVALID
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_addresses_stand_in_the_log_only_when_asked_for(tmp_path: Path, shown: bool) -> None:
+    """And contents, keys and tokens never."""
+    settings = {"log_level": "debug", "log_addresses": "true" if shown else "false"}
+    with running(tmp_path, settings=settings) as relay:
+        token = relay.invite()
+        alice = Person("alice")
+        with relay.enter(alice, token) as client:
+            room = client.create_room().summary.channel
+            client.append(room, b"a secret text", kind=EntryKind.FOUNDING)
+            client.send_bytes(b"\x00\x00\x00\x01\xc0")
+            client.wait_for_end()
+    text = json.dumps(relay.log)
+    assert "is refused" in text
+    assert ("127.0.0.1 is refused" in text) is shown
+    for secret in (token, "a secret text", "alice", alice.account.public.hex(), alice.device_id.hex(), room.hex()):
+        assert secret not in text

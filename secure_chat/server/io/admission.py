@@ -19,6 +19,7 @@ class ShardLimits:
     """Seconds from the end of the handshake to login."""
     tick: float = 0.0015
     """Under load the loop turns at most this often (seconds): fewer, larger reads and writes."""
+    log_addresses: bool = False
 
 
 class Admission:

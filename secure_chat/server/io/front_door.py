@@ -41,6 +41,7 @@ class DoorLimits:
     """Handshakes under way in all; about 20 KB each."""
     half_open_per_address: int = 64
     """The same for one address: many people behind one router may reconnect at once."""
+    log_addresses: bool = False
 
 
 @dataclass(slots=True)
@@ -163,7 +164,8 @@ class FrontDoor:
             finished = half_open.tls.handshake()
         except TransportError as error:
             self.failed += 1
-            logger.debug("a handshake failed: %s", error)
+            whose = half_open.tls.peer if self.limits.log_addresses else "a stranger"
+            logger.debug("the handshake with %s failed: %s", whose, error)
             self._give_up(descriptor)
             return
         if finished:

@@ -290,6 +290,8 @@ class Shard:
 
     def _refuse(self, peer: Peer, code: ErrorCode, message: str, retry_after: int = 0) -> None:
         self.refused += 1
+        whose = peer.tls.peer if self.limits.log_addresses else "a connection"
+        logger.debug("%s is refused: %s", whose, message)
         peer.put(encode_frame(Error(0, code, message, retry_after)))
         self._close_after_output(peer)
 
