@@ -107,3 +107,20 @@ def test_addresses_stand_in_the_log_only_when_asked_for(tmp_path: Path, shown: b
     assert ("127.0.0.1 is refused" in text) is shown
     for secret in (token, "a secret text", "alice", alice.account.public.hex(), alice.device_id.hex(), room.hex()):
         assert secret not in text
+
+
+def test_members_on_different_shards_hear_each_other(tmp_path: Path) -> None:
+    """Two shards: each takes from the writer's effects what concerns its connections."""
+    with running(tmp_path, settings={"network.shards": 2}) as relay:
+        token = relay.invite()
+        people = [Person(f"member{number}") for number in range(4)]
+        clients = [relay.enter(person, token) for person in people]
+        room = clients[0].create_room().summary.channel
+        others = [person.member for person in people[1:]]
+        head = clients[0].append(room, b"founding", kind=EntryKind.FOUNDING, add=others).head
+        for number, client in enumerate(clients):
+            client.append(room, b"%d" % number, head=head)
+        for client in clients[1:]:
+            assert [entry.payload for entry in client.entries(room, 5)] == [b"founding", b"0", b"1", b"2", b"3"]
+        for client in clients:
+            client.close()
