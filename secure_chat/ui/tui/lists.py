@@ -98,10 +98,10 @@ class LineList(Widget, can_focus=True):
 
     def show(self, items: Sequence[Item], *, marked: str | None = None) -> None:
         """Lists other items; the cursor stays on its key if that is still there."""
-        if marked is not None:
-            self.marked = marked
-        if items == self._items and marked is None:
+        marked = self.marked if marked is None else marked
+        if items == self._items and marked == self.marked:
             return
+        self.marked = marked
         self._items = items
         if self._cursor not in (keys := self._keys()):
             self._cursor = self.marked if self.marked in keys else next(iter(keys), "")
