@@ -18,7 +18,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from scripts.svg import tidy  # noqa: E402
+from svg import tidy  # noqa: E402
+
 from secure_chat.client.api import Client  # noqa: E402
 from secure_chat.ui.tui.app import ChatApp  # noqa: E402
 

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from scripts.svg import tidy
+from svg import tidy
 
 __all__ = ["compare", "mask"]
 

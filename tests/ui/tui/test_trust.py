@@ -65,6 +65,31 @@ def test_different_digits_say_what_to_do(relay: RelayProcess) -> None:
     run(scenario)
 
 
+def test_digits_that_are_read_out_are_compared_here(relay: RelayProcess) -> None:
+    """Typed in the dialog or behind /verify: the right ones verify, others are refused with what to suspect."""
+
+    async def scenario() -> None:
+        with join(relay, "wim") as wim, join(relay, "xia"):
+            number = wim.safety_number("xia").number
+            async with open_chat(wim, "wim") as chat:
+                await chat.type(f"/verify xia {'12345 ' * 12}", "enter")
+                await chat.shows("the safety numbers differ")
+                assert wim.safety_number("xia").trust is Trust.FIRST_USE
+                await chat.press("ctrl+u")
+                await chat.type("/verify wim", "enter")
+                await chat.shows("that is you")
+                await chat.press("ctrl+u")
+                await chat.type("/verify xia", "enter")
+                await chat.on("VerifyScreen")
+                await chat.press("t")
+                await chat.on("TextDialog")
+                await chat.type(number.replace(" ", ""), "enter")
+                await chat.shows("xia is verified")
+                assert wim.safety_number("xia").trust is Trust.VERIFIED
+
+    run(scenario)
+
+
 def test_a_person_is_chosen_from_a_list(relay: RelayProcess) -> None:
     """F8 in a room lists everybody with what is known of them; typing narrows."""
 

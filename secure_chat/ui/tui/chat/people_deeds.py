@@ -8,7 +8,7 @@ from secure_chat.client.queries import GetSafetyNumber
 from secure_chat.client.views import RoomKind, SafetyNumberView, Trust
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.presenter import trust_words
-from secure_chat.ui.tui.dialogs.ask import Confirm
+from secure_chat.ui.tui.dialogs.ask import Confirm, TextDialog
 from secure_chat.ui.tui.dialogs.choose import Choose
 from secure_chat.ui.tui.lists import Item
 
@@ -34,26 +34,44 @@ class PeopleDeeds:
             "message_person": self._message,
         }
 
-    async def verify(self, handle: str) -> None:
-        """Compares safety numbers with a person: the named one, the partner here, or one chosen from a list."""
+    async def verify(self, rest: str) -> None:
+        """Compares safety numbers with a person: the named one, the partner here, or one chosen from a list.
+
+        Behind the name may stand the digits that the person reads out.
+        """
         from secure_chat.ui.tui.verify.screen import DifferentScreen, VerifyScreen
 
         screen = self._screen
-        handle = handle.removeprefix("@") or await self._somebody("Verify whom?")
+        handle, _, digits = rest.removeprefix("@").partition(" ")
+        handle = handle or await self._somebody("Verify whom?")
         if not handle:
+            return
+        if digits.strip():
+            await self._verified(handle, digits)
             return
         view = await screen.desk.ask(GetSafetyNumber(handle))
         assert isinstance(view, SafetyNumberView)
+        if view.trust is Trust.SELF:
+            raise InputError("that is you; your own fingerprint, for others to check: /fingerprint")
         answer = await screen.app.push_screen_wait(VerifyScreen(view, screen.model.handle))
         if answer == "same":
-            await screen.desk.ask(MarkVerified(handle, view.number))
-            screen.say(f"{handle} is verified, in all rooms and on all devices", "good")
+            await self._verified(handle, view.number)
+        elif answer == "theirs":
+            dialog: TextDialog[str] = TextDialog(
+                f"The digits that {handle} reads out", str.strip, hint="60 digits, spaces don't matter"
+            )
+            if theirs := await screen.app.push_screen_wait(dialog):
+                await self._verified(handle, theirs)
         elif answer == "different":
             if view.trust is Trust.VERIFIED:
                 await screen.desk.ask(Unverify(handle))
             if await screen.app.push_screen_wait(DifferentScreen(handle)):
                 await screen.desk.ask(Block(handle))
                 screen.say(f"{handle} is blocked; /unblock {handle} undoes it")
+
+    async def _verified(self, handle: str, digits: str) -> None:
+        await self._screen.desk.ask(MarkVerified(handle, digits))
+        self._screen.say(f"{handle} is verified, in all rooms and on all devices", "good")
 
     async def _verify_sender(self, _: str) -> None:
         message = self._screen.chosen

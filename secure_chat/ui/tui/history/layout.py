@@ -23,7 +23,10 @@ MAX_ROWS = 24
 """Rows of one message in the room; the rest is read by opening it."""
 RUN_MS = 5 * 60_000
 """Messages of one person within five minutes stand under one name."""
-INDENT = 2
+OUTER = 1
+"""Column of names, quotes, reactions and notices: what this program says."""
+INNER = 3
+"""Column of what people wrote: further in, so that no text can pass itself off as a name or a notice."""
 MARGIN = 7
 """Cells at the right for the delivery state."""
 PASSING = frozenset({"joined", "accepted", "left"})
@@ -146,11 +149,11 @@ class Layout:
             head = []
         if message.reply_to is not None:
             rows.append((self._quote(message.reply_to), []))
-        space = self.width - INDENT - MARGIN
+        space = self.width - INNER - MARGIN
         text_rows, more = self._text_rows(message, space, head)
         base = style["dim"] if message.deleted or message.kind is MessageKind.UNKNOWN else style["text"]
         for number, row in enumerate(text_rows):
-            pieces = [*head, (" ", base)] if head and number == 0 else []
+            pieces = [*head, (" ", base)] if head and number == 0 else [(" " * (INNER - OUTER), base)]
             rows.append((pieces + self._marked(row, base), []))
         if more:
             rows.append(([(f"… {more}: press Enter on it to read all", style["accent"])], []))
@@ -188,7 +191,7 @@ class Layout:
             text = cells.paragraphs(message.text)
         if message.edited and not message.deleted:
             text += " (edited)"
-        first = space - sum(cells.cell_len(piece) for piece, _ in head) - 1 if head else space
+        first = space + INNER - OUTER - sum(cells.cell_len(piece) for piece, _ in head) - 1 if head else space
         rows = cells.wrap(text, space, first, limit=MAX_ROWS)
         if len(rows) <= MAX_ROWS:
             return rows, ""
@@ -211,7 +214,7 @@ class Layout:
         if quoted is None:
             return [("│ ", style["dim"]), ("a message that is not here", style["quote"])]
         said = "(deleted)" if quoted.deleted else cells.line(quoted.text)
-        left = self.width - INDENT - MARGIN - 4 - cells.cell_len(quoted.sender)
+        left = self.width - OUTER - MARGIN - 4 - cells.cell_len(quoted.sender)
         return [
             ("│ ", self.look.sender(quoted.account)),
             (cells.cut(f"{quoted.sender}: ", self.width // 2), self.look.sender(quoted.account)),
@@ -268,7 +271,7 @@ class Layout:
 
     def _notice(self, text: str, moment: int) -> list[Strip]:
         style = self._styles["dim"]
-        rows = cells.wrap(text, self.width - INDENT - 10, limit=3)[:3]
+        rows = cells.wrap(text, self.width - OUTER - 10, limit=3)[:3]
         first, *rest = rows
         return [
             self._strip([("· ", style), (first, style), (f"  {clock(moment)}", style)]),
@@ -279,7 +282,7 @@ class Layout:
         gap = message.kind is MessageKind.GAP
         label, style = (" gap ", "warning") if gap else (" security ", "bad")
         who = f"{message.sender}: " if message.sender and not message.text.startswith(message.sender) else ""
-        space = self.width - INDENT - len(label) - 8
+        space = self.width - OUTER - len(label) - 8
         rows = cells.wrap(who + cells.line(message.text), max(space, 8), limit=MAX_ROWS)[:MAX_ROWS]
         strips = []
         for number, row in enumerate(rows):
@@ -306,7 +309,7 @@ class Layout:
         gutter: str = " ",
     ) -> Strip:
         base = self.look.plain if background is None else self.look.plain + background
-        segments = [Segment(gutter, base + self._styles["named"]), Segment(" " * (INDENT - 1), base)]
+        segments = [Segment(gutter, base + self._styles["named"])]
         segments += [Segment(text, base + style) for text, style in pieces if text]
         strip = Strip(segments)
         if right:

@@ -23,13 +23,14 @@ SMALL_CODE = (60, 16)
 
 
 class VerifyScreen(Screen[str]):
-    """Ends with "same", "different" or "later"."""
+    """Ends with "same", "different", "later", or "theirs" to type what the other one reads out."""
 
     CSS_PATH = Path(__file__).with_name("verify.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('same')", "Same"),
         Binding("d", "answer('different')", "Different"),
         Binding("l,escape", "answer('later')", "Later", key_display="L"),
+        Binding("t", "answer('theirs')", "Type theirs"),
         Binding("c", "copy", "Copy digits"),
     ]
 

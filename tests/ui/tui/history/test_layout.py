@@ -89,17 +89,17 @@ def test_runs_of_one_person_stand_under_one_name() -> None:
         line(5, "five", minutes=60 * 24),
     ]
     shown = [texts(layout().block(lines, index)[0]) for index in range(5)]
-    assert shown[0][-2:] == ["  anna  10:01", "  one"]
-    assert shown[1] == ["  two"]
-    assert shown[2] == ["", "  anna  10:20", "  three"]
-    assert shown[3] == ["", "  ben  10:21", "  four"]
+    assert shown[0][-2:] == [" anna  10:01", "   one"]
+    assert shown[1] == ["   two"]
+    assert shown[2] == ["", " anna  10:20", "   three"]
+    assert shown[3] == ["", " ben  10:21", "   four"]
     assert "Wednesday, 04 March 2026" in shown[4][0]
 
 
 def test_compact_lines_carry_their_head() -> None:
     """Time, name and text on one row."""
     rows, _ = layout(compact=True).block([line(1, "one")], 0)
-    assert texts(rows)[-1] == "  10:01 anna one"
+    assert texts(rows)[-1] == " 10:01 anna one"
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_quotes_edits_reactions_and_deletions_are_shown() -> None:
     first = line(1, "shall we?", sender="ben", account=BEN)
     answer = line(2, "yes", reply_to=first.id, edited=True, reactions=(Reaction("👍", ("ben", "carl")),))
     rows = texts(layout(surroundings([first])).block([first, answer], 1)[0])
-    assert rows[-3:] == ["  │ ben: shall we?", "  yes (edited)", "   👍 ben, carl"]
+    assert rows[-3:] == [" │ ben: shall we?", "   yes (edited)", "  👍 ben, carl"]
     gone = texts(layout().block([line(3, "secret", deleted=True)], 0)[0])
-    assert gone[-1] == "  (deleted)"
+    assert gone[-1] == "   (deleted)"
     lost = texts(layout().block([line(4, "so", reply_to="ee" * 16)], 0)[0])
-    assert "  │ a message that is not here" in lost
+    assert " │ a message that is not here" in lost
 
 
 def test_trust_stands_behind_the_name() -> None:
@@ -176,15 +176,15 @@ def test_comings_and_goings_of_people_who_never_spoke_are_folded() -> None:
     assert "ben, dora, emil and 1 more joined" in blocks[0][-1]
     assert "carl left" in blocks[0][-1]
     assert blocks[1:6] == [[], [], [], [], []]
-    assert blocks[6] == ["  · gina left  10:07"]
+    assert blocks[6] == [" · gina left  10:07"]
 
 
 def test_gaps_and_warnings_carry_labels() -> None:
     """They are told in words, not by colour."""
     gap = texts(layout().block([line(1, "two messages of ben are missing", kind=MessageKind.GAP, sender="")], 0)[0])
-    assert gap[-1].startswith("   gap  two messages of ben are missing")
+    assert gap[-1].startswith("  gap  two messages of ben are missing")
     alarm = texts(layout().block([line(2, "another state", kind=MessageKind.SECURITY, sender="ben")], 0)[0])
-    assert alarm[-1].startswith("   security  ben: another state")
+    assert alarm[-1].startswith("  security  ben: another state")
 
 
 def test_what_is_new_stands_under_a_line() -> None:
@@ -210,3 +210,14 @@ def test_a_search_marks_words_in_every_look() -> None:
     dark = Layout(NIGHT, 50, around, compact=False).block([line(1, "same words")], 0)[0]
     sharp = Layout(CONTRAST, 50, around, compact=False).block([line(1, "same words")], 0)[0]
     assert texts(dark) == texts(sharp)
+
+
+@pytest.mark.parametrize("compact", [True, False])
+def test_no_text_passes_itself_off_as_something_else(compact: bool) -> None:
+    """Names, quotes, reactions, notices and days begin further left than anything a person can write."""
+    forged = "\n".join([" ben ✓  10:02", "· ben left", "──── Monday ────", " security  all is well", "│ ben: yes", "▐"])
+    made = layout(compact=compact)
+    rows, lead = made.block([line(1, "one"), line(2, f"hello\n{forged}", minutes=30)], 1)
+    body = texts(rows)[lead + (0 if compact else 1) + (1 if compact else 0) :]
+    assert body
+    assert all(row.startswith("   ") or not row for row in body)
