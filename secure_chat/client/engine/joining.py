@@ -64,6 +64,8 @@ from secure_chat.wire.messages import (
 
 __all__ = ["Joining", "group_prefix"]
 
+_OUTSIDE = (Phase.ENTERING, Phase.OUT, Phase.NEW)
+"""Where a device climbs."""
 GROUP_ID_RANDOM = 8
 """Bytes: two foundings of one generation, as after a relay's restore, are different groups."""
 EXTERNAL_AFTER = 3_000
@@ -172,7 +174,7 @@ class Joining:
             for promise in self._waiting.pop(room.channel, ()):
                 promise.keep(None)
             return
-        if room.phase not in (Phase.ENTERING, Phase.OUT, Phase.NEW) or not self._session.entered:
+        if room.phase not in _OUTSIDE or not self._session.entered:
             return
         if room.channel in self._climbing or room.channel in state.pending or room.next:
             return
@@ -241,7 +243,7 @@ class Joining:
     def _step(self, room: Room) -> Task[None]:
         state = self._state
         info = yield from self._look(room)
-        if room.channel in state.pending or room.next or room.phase in (Phase.JOINED, Phase.LEFT):
+        if room.channel in state.pending or room.next or room.phase not in _OUTSIDE:
             return
         if not info.summary.generation or (room.kind == RoomKind.OPEN and not info.devices):
             # No group yet, or everybody has left: whoever comes first begins.

@@ -37,6 +37,10 @@ MAX_HELD = 4_096
 MAX_HELD_BYTES = 16 * 1024 * 1024
 
 
+_INSIDE = (Phase.JOINED, Phase.INVITED)
+"""In a group that goes on."""
+
+
 class RoomLog:
     """Takes in entries."""
 
@@ -82,8 +86,8 @@ class RoomLog:
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
-            if room.next and not room.group and state.position(room.channel) >= room.next_at > 0:
-                self._reach(room, None)
+            if state.position(room.channel) >= room.next_at > 0:
+                self._reach(room, None)  # the log has passed where it begins
             self._release(room)
             state.poke(room)
 
@@ -171,6 +175,8 @@ class RoomLog:
         state = self._state
         if room.next and room.next_at and entry.seq > room.next_at:
             self._reach(room, None)
+        if entry.kind is EntryKind.FOUNDING and entry.head != room.head and room.phase in _INSIDE:
+            self._wrong_head(room, entry)  # it begins where this device has not been: a restored relay lost changes
         room.listed.update(member.device for member in entry.added)
         room.listed.difference_update(entry.removed)
         if room.next and entry.seq == room.next_at and self._reach(room, entry):
