@@ -70,6 +70,10 @@ from secure_chat.identity.handle import require_handle
 __all__ = ["Actions"]
 
 
+RESTART_TRIES = 3
+"""Other changes of this device's may come first."""
+
+
 class Actions:
     """Everything that changes something."""
 
@@ -424,12 +428,14 @@ class Actions:
             without.add(account)
         if action.suite is not None:
             _require_suite(action.suite)
-        # An empty wish is granted once no commit of this device's is pending.
-        if room.phase == Phase.JOINED:
-            yield from wait(self._commits.wish(room, Wish()))
-        yield from self._joining.refound(room, without, action.suite)
-        yield from wait(self._commits.outcome(room))
-        return None
+        generation = room.generation
+        for _ in range(RESTART_TRIES):
+            yield from wait(self._commits.idle(room))
+            yield from self._joining.refound(room, without, action.suite)
+            yield from wait(self._commits.outcome(room))
+            if room.generation > generation:
+                return None
+        raise CommandFailed(FailureCode.REFUSED, "the room changes all the time: try again later")
 
     def _change(self, room: Room, wish: Wish) -> Task[Result]:
         self._governed(room.channel.hex())

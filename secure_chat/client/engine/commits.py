@@ -4,7 +4,7 @@ The relay's answer decides nothing: only the entry at the next head does. If it 
 is merged; if it is another, the pending one can never be accepted and is discarded, and its wishes go into the next.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -71,6 +71,8 @@ class _Work:
     sent: bool = False
     """The pending append is on its way on this connection."""
     keys_not_before: int = 0
+    idle: list[Promise[None]] = field(default_factory=list)
+    """Kept once nothing is pending."""
 
 
 class Commits:
@@ -104,6 +106,15 @@ class Commits:
         else:
             wish.promise.keep(None)
         return wish.promise
+
+    def idle(self, room: Room) -> Promise[None]:
+        """Kept once nothing of this device's is pending in the room."""
+        promise: Promise[None] = Promise()
+        if room.channel in self._state.pending:
+            self._of(room).idle.append(promise)
+        else:
+            promise.keep(None)
+        return promise
 
     def clear_to_send(self, room: Room, *, fresh: bool) -> bool:
         """Whether an application message may be encrypted now; if not, the commit it waits for is made.
@@ -386,6 +397,8 @@ class Commits:
         for purpose in ("commit", "commit_retry", "unresolved"):
             self._state.cancel_timer(purpose, room.channel)
         if work is not None:
+            for promise in work.idle:
+                promise.keep(None)
             for wish in [*work.committing, *work.wishes]:
                 wish.promise.fail(CommandFailed(FailureCode.NOT_ALLOWED, reason))
 
@@ -396,12 +409,16 @@ class Commits:
             work.due = False
             work.requests.clear()
             waiting, work.wishes = work.wishes, []
-            for wish in waiting:
-                wish.promise.fail(CommandFailed(FailureCode.OFFLINE, "the connection was lost: nothing was changed"))
+            idle, work.idle = work.idle, []
+            for promise in [*idle, *(wish.promise for wish in waiting)]:
+                promise.fail(CommandFailed(FailureCode.OFFLINE, "the connection was lost: nothing was changed"))
 
     def _done(self, room: Room, work: _Work) -> None:
         work.sent = False
         self._state.save_pending(room, None)
+        idle, work.idle = work.idle, []
+        for promise in idle:
+            promise.keep(None)
         self._state.cancel_timer("unresolved", room.channel)
         self._state.cancel_timer("commit_retry", room.channel)
 

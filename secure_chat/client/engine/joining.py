@@ -245,9 +245,10 @@ class Joining:
         info = yield from self._look(room)
         if room.channel in state.pending or room.next or room.phase not in _OUTSIDE:
             return
-        if not info.summary.generation or (room.kind == RoomKind.OPEN and not info.devices):
-            # No group yet, or everybody has left: whoever comes first begins.
-            yield from self._found(room, info, set(), room.suite or DEFAULT_SUITE)
+        if not info.summary.generation or self._alone(room, info):
+            # No group yet, or nobody else is left in it: whoever comes first begins.
+            others = set(state.accounts(room)) - {state.own_account} if room.kind == RoomKind.OPEN else set[bytes]()
+            yield from self._found(room, info, others, room.suite or DEFAULT_SUITE)
             return
         if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
             yield from self._drop_out(room)
@@ -267,6 +268,11 @@ class Joining:
         else:
             state.set_timer("ladder", room.channel, state.now + self._pause(attempt, opened, may_found))
             yield from self._request(room, info)
+
+    def _alone(self, room: Room, info: ChannelInfo) -> bool:
+        """Whether nobody could answer: this device's own past self, or nobody, is all that the relay lists."""
+        others = {member.device for member in info.devices} - {self._state.profile.device_id}
+        return not others and room.phase != Phase.NEW and room.kind != RoomKind.DIRECT
 
     def _drop_out(self, room: Room) -> Task[None]:
         """Was added, but everybody who could let this device in has gone: there is nothing to enter."""

@@ -58,6 +58,8 @@ class Leaving:
     def resume(self, room: Room) -> Task[None]:
         """From where leaving was interrupted."""
         state = self._state
+        # A commit of one's own that is on its way would change the leaf that the note is for.
+        yield from wait(self._commits.idle(room))
         for _ in range(STALE_TRIES):
             if room.spent or not room.group or not state.group(room).active or len(state.accounts(room)) < 2:
                 break  # the note says it, too
@@ -129,14 +131,10 @@ class Leaving:
         state = self._state
         roles = state.roles(room)
         others = [account for account in state.accounts(room) if account != state.own_account]
-        if roles is None or room.kind == RoomKind.DIRECT or not others:
-            wish = Wish()
-        elif state.own_account in roles.admins and not any(account in roles.admins for account in others):
-            wish = Wish(promote=frozenset(others[:1]))
-        else:
-            wish = Wish()
-        # An empty wish is granted once no commit of this device's is pending.
-        yield from wait(self._commits.wish(room, wish))
+        if roles is None or room.kind == RoomKind.DIRECT or not others or state.own_account not in roles.admins:
+            return
+        if not any(account in roles.admins for account in others):
+            yield from wait(self._commits.wish(room, Wish(promote=frozenset(others[:1]))))
 
     def _note(self, room: Room) -> bytes:
         """A proposal ends with its epoch; this stands until somebody has committed the removal."""
