@@ -34,7 +34,7 @@ FIRST_REQUEST = 1 << 40
 
 def room_of(node: Node, name: str) -> Room:
     """A client's room by the name its user knows."""
-    room = node.engine._actions.find_room(name)
+    room = node.engine._names.find_room(name)
     assert room is not None, f"{node.name} has no {name}"
     return room
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Generator
 
-from secure_chat.client.engine.actions import Actions
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.names import Names
 from secure_chat.client.engine.own import Own
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.show import Show
@@ -48,7 +48,7 @@ class Answers:
         directory: Directory,
         integrity: Integrity,
         arrivals: Arrivals,
-        actions: Actions,
+        names: Names,
         own: Own,
         show: Show,
     ) -> None:
@@ -57,7 +57,7 @@ class Answers:
         self._directory = directory
         self._integrity = integrity
         self._arrivals = arrivals
-        self._actions = actions
+        self._names = names
         self._own = own
         self._show = show
 
@@ -69,7 +69,7 @@ class Answers:
             case GetRooms():
                 return self._show.rooms()
             case GetMembers(room=room):
-                return self._show.members(self._actions.room(room))
+                return self._show.members(self._names.room(room))
             case GetPeople():
                 return self._show.people()
             case GetInvitations():
@@ -119,7 +119,7 @@ class Answers:
         return SafetyNumberView(person.handle, person.account.hex(), trust, str(number), number.qr)
 
     def _room_code(self, query: GetRoomCode) -> RoomCodeView:
-        room = self._actions.joined(query.room)
+        room = self._names.joined(query.room)
         roster = self._state.roster(room)
         epoch = query.epoch if query.epoch is not None else 0 if roster is None else roster.epoch
         authenticator = self._integrity.code(room, epoch)

@@ -28,6 +28,7 @@ from secure_chat.client.engine.effects import (
     Tick,
 )
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.governing import Governing
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import Joining
@@ -35,6 +36,7 @@ from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.leaving import Leaving
 from secure_chat.client.engine.log import RoomLog
 from secure_chat.client.engine.messages import Messages
+from secure_chat.client.engine.names import Names
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.own import Own
 from secure_chat.client.engine.presence import Presences
@@ -113,6 +115,8 @@ class Engine:
         self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath, commits)
         self._presences = presences = Presences(state, session, directory)
         self._own = own = Own(state, session, device, directory, commits, leaving.leave)
+        self._names = names = Names(state, directory)
+        governing = Governing(state, session, directory, commits, joining, names)
         self._actions = Actions(
             state,
             session,
@@ -124,10 +128,12 @@ class Engine:
             leaving,
             receipts,
             presences,
+            governing,
+            names,
             own,
         )
         self._show = show = Show(state, session, directory, outbox)
-        self._answers = Answers(state, session, directory, integrity, arrivals, self._actions, own, show)
+        self._answers = Answers(state, session, directory, integrity, arrivals, names, own, show)
 
     @property
     def address(self) -> str:
@@ -136,7 +142,7 @@ class Engine:
 
     def room_id(self, name: str) -> str:
         """The id of the room of an id, `#name` or handle; CommandFailed if there is none."""
-        return self._actions.room(name).channel.hex()
+        return self._names.room(name).channel.hex()
 
     def room_names(self) -> dict[str, str]:
         """What every room is called, by its id; open and closed ones with `#`."""
