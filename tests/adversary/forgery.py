@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.engine.joining import group_prefix
+from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.policy import Roles, group_extensions
 from secure_chat.mls.crypto.suite import SUITES
 from secure_chat.mls.group.group import Group

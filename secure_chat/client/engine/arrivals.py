@@ -5,9 +5,9 @@ from collections.abc import Callable
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.joining import group_prefix
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
 from secure_chat.client.engine.policy import (
     ChangeRefused,

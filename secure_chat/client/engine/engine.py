@@ -27,6 +27,7 @@ from secure_chat.client.engine.effects import (
     StoreReader,
     Tick,
 )
+from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.governing import Governing
 from secure_chat.client.engine.history import History
@@ -93,7 +94,8 @@ class Engine:
         )
         epochs = Epochs(state, directory, history, integrity, receipts, outbox.start_chain)
         self._commits = commits = Commits(state, session, device, epochs)
-        self._joining = joining = Joining(state, session, device, keys, directory, history, commits, self._gone)
+        entrances = Entrances(state, session, device, keys, directory, history, commits)
+        self._joining = joining = Joining(state, session, directory, history, commits, entrances, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         arrivals = Arrivals(state, keys, directory, history, epochs, commits, self._decline)
         messages = Messages(state, directory, history, integrity, receipts)
@@ -116,7 +118,7 @@ class Engine:
         self._presences = presences = Presences(state, session, directory)
         self._own = own = Own(state, session, device, directory, commits, leaving.leave)
         self._names = names = Names(state, directory)
-        governing = Governing(state, session, directory, commits, joining, names)
+        governing = Governing(state, session, directory, commits, joining, entrances, names)
         self._actions = Actions(
             state,
             session,

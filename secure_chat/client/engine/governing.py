@@ -14,6 +14,7 @@ from secure_chat.client.commands import (
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.joining import Joining
 from secure_chat.client.engine.names import Names, handle_of, require_suite, room_name
 from secure_chat.client.engine.policy import acts_as_admin
@@ -41,6 +42,7 @@ class Governing:
         directory: Directory,
         commits: Commits,
         joining: Joining,
+        entrances: Entrances,
         names: Names,
     ) -> None:
         self._state = state
@@ -48,6 +50,7 @@ class Governing:
         self._directory = directory
         self._commits = commits
         self._joining = joining
+        self._entrances = entrances
         self._names = names
 
     def invite(self, action: InvitePeople) -> Task[Result]:
@@ -58,7 +61,7 @@ class Governing:
         for handle in dict.fromkeys(action.handles):
             person = yield from self._directory.find(handle_of(handle))
             accounts.append(person.account)
-        newcomers = yield from self._joining.claim(room.suite, accounts)
+        newcomers = yield from self._entrances.claim(room.suite, accounts)
         roster = self._state.roster(room)
         inside = {entry.device for entry in roster.entries} if roster is not None else set()
         for account in accounts:

@@ -11,38 +11,25 @@ itself, or (an admin, either side of a direct conversation) founds the group ane
 from collections.abc import Callable
 
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.changes import Newcomer, Wish
+from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.channel_answers import ChannelAnswers
-from secure_chat.client.engine.claiming import claim
 from secure_chat.client.engine.commits import Commits
-from secure_chat.client.engine.device import DEFAULT_SUITE, SUITE_CLASSICAL, SUITE_HYBRID, Device
+from secure_chat.client.engine.device import DEFAULT_SUITE
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.policy import (
-    Roles,
     acts_as_admin,
-    check_result,
-    group_extensions,
-    roles_of,
 )
-from secure_chat.client.engine.requests import RequestError, make_request, read_request
+from secure_chat.client.engine.requests import RequestError, read_request
 from secure_chat.client.engine.session import OFFLINE_TEXT, Session
-from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise, Task, wait
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode
 from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
-from secure_chat.identity.credential import Identity
-from secure_chat.mls.credential.extensions import find_extension
-from secure_chat.mls.crypto.suite import SUITES
-from secure_chat.mls.group.group import Group
-from secure_chat.mls.messages.envelope import MLSMessage
-from secure_chat.mls.messages.welcome import GroupInfo
-from secure_chat.mls.registry import ExtensionType
-from secure_chat.mls.tree.ratchet_tree import RatchetTree
 from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import (
     Append,
@@ -55,19 +42,14 @@ from secure_chat.wire.messages import (
     Entry,
     EntryKind,
     GetChannel,
-    GetGroupInfo,
-    GroupInfoResult,
-    MemberDevice,
     Ok,
     Subscribe,
 )
 
-__all__ = ["Joining", "group_prefix"]
+__all__ = ["Joining"]
 
 _OUTSIDE = (Phase.ENTERING, Phase.OUT, Phase.NEW)
 """Where a device climbs."""
-GROUP_ID_RANDOM = 8
-"""Bytes: two foundings of one generation, as after a relay's restore, are different groups."""
 EXTERNAL_AFTER = 3_000
 """Milliseconds without an answer to a request after which an open room is entered by an external commit."""
 REFOUND_AFTER = 8_000
@@ -76,14 +58,9 @@ WELCOME_WAIT = 10_000
 """Milliseconds that a Welcome may lag behind the entry that it belongs to."""
 FIRST_PAUSE = 30_000
 LONGEST_PAUSE = 600_000
+"""Milliseconds between requests that nobody answers."""
 PATIENCE = 5
 """Attempts after which a closed room that the relay does not know is given up: other members may bring it back."""
-"""Milliseconds between requests that nobody answers."""
-
-
-def group_prefix(channel: bytes, generation: int) -> bytes:
-    """How the MLS group id of a room's group begins: bound to its channel and founding; the rest is random."""
-    return channel + generation.to_bytes(8, "big")
 
 
 class Joining:
@@ -93,22 +70,19 @@ class Joining:
         self,
         state: State,
         session: Session,
-        device: Device,
-        keys: KeyPackages,
         directory: Directory,
         history: History,
         commits: Commits,
+        entrances: Entrances,
         gone: Callable[[Room], None],
     ) -> None:
         self._state = state
         self._session = session
-        self._device = device
         self._gone = gone
         """The relay no longer has, or no longer shows, the room's channel."""
-        self._keys = keys
         self._directory = directory
-        self._history = history
         self._commits = commits
+        self._entrances = entrances
         self._channels = ChannelAnswers(state, history)
         self._climbing: set[bytes] = set()
         self._waiting: dict[bytes, list[Promise[None]]] = {}
@@ -156,14 +130,10 @@ class Joining:
         self._channels.require_same(room, info)
         return info
 
-    def claim(self, suite: int, accounts: list[bytes]) -> Task[tuple[Newcomer, ...]]:
-        """A key package of every device of these accounts, checked."""
-        return claim(self._state, self._session, self._directory, self._history, suite, accounts)
-
     def refound(self, room: Room, without: set[bytes], suite: int | None) -> Task[None]:
         """Starts the group anew with everybody but these accounts."""
         answer = yield from self._look(room)
-        yield from self._found(room, answer, without, suite or room.suite or DEFAULT_SUITE)
+        yield from self._entrances.found(room, answer, without, suite or room.suite or DEFAULT_SUITE)
 
     # -- the ladder
 
@@ -248,7 +218,7 @@ class Joining:
         if not info.summary.generation or self._alone(room, info):
             # No group yet, or nobody else is left in it: whoever comes first begins.
             others = set(state.accounts(room)) - {state.own_account} if room.kind == RoomKind.OPEN else set[bytes]()
-            yield from self._found(room, info, others, room.suite or DEFAULT_SUITE)
+            yield from self._entrances.found(room, info, others, room.suite or DEFAULT_SUITE)
             return
         if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
             yield from self._drop_out(room)
@@ -260,14 +230,14 @@ class Joining:
         may_found = self._may_refound(room)
         if opened and attempt % 2 == 0 and attempt < 8:
             state.set_timer("ladder", room.channel, state.now + state.jitter(2_000, 6_000))
-            yield from self._enter_externally(room)
+            yield from self._entrances.external(room)
         elif may_found and attempt >= (8 if opened else 2):
             state.set_timer("ladder", room.channel, state.now + state.jitter(REFOUND_AFTER, 2 * REFOUND_AFTER))
             without = {room.out_author} - {state.own_account} if room.kind != RoomKind.DIRECT else set[bytes]()
-            yield from self._found(room, info, without, room.suite or DEFAULT_SUITE)
+            yield from self._entrances.found(room, info, without, room.suite or DEFAULT_SUITE)
         else:
             state.set_timer("ladder", room.channel, state.now + self._pause(attempt, opened, may_found))
-            yield from self._request(room, info)
+            yield from self._entrances.request(room, info)
 
     def _alone(self, room: Room, info: ChannelInfo) -> bool:
         """Whether nobody could answer: this device's own past self, or nobody, is all that the relay lists."""
@@ -328,149 +298,6 @@ class Joining:
             room = Room(spaces.FORMAT, summary.channel, summary.kind.value, summary.name or name, peer=summary.peer)
             self._state.save(room)
         return room
-
-    def _found(self, room: Room, info: ChannelInfo, without: set[bytes], suite: int) -> Task[None]:
-        """A new group in the channel, with everybody whose key packages can be had."""
-        state = self._state
-        own = state.own_account
-        roles = state.roles(room)
-        accounts = [account for account in state.accounts(room) if account not in without]
-        if room.kind == RoomKind.DIRECT:
-            accounts = [room.peer]
-        elif roles is not None:
-            accounts = [account for account in accounts if account not in roles.banned]
-        newcomers = yield from self.claim(suite, [own, *accounts])
-        if room.kind == RoomKind.DIRECT and not any(n.identity.account_key == room.peer for n in newcomers):
-            raise CommandFailed(FailureCode.REFUSED, f"{room.name} has no device that could be written to")
-        if room.channel in state.pending or room.next:
-            return
-        generation = info.summary.generation + 1
-        founding = Roles(
-            version=1,
-            kind=room.kind,
-            generation=generation,
-            name="" if room.kind == RoomKind.DIRECT else room.name,
-            admins=self._admins(room, roles, newcomers, without),
-            members_may_invite=room.invite_policy if roles is None else roles.members_may_invite,
-            banned=() if roles is None else roles.banned,
-        )
-        group = Group.create(
-            SUITES[suite],
-            group_prefix(room.channel, generation) + state.random.randbytes(GROUP_ID_RANDOM),
-            self._device.leaf(SUITES[suite]),
-            self._device.lifetime(),
-            state.authority,
-            group_extensions(founding),
-        )
-        made = group.commit(
-            add=[newcomer.package for newcomer in newcomers],
-            group_info=room.kind == RoomKind.OPEN,
-            now=state.now // 1000,
-        )
-        room.next, room.next_at = state.adopt_group(room, group), 0
-        change = self._founding_change(room, info, founding, newcomers)
-        payload = group.group_id
-        pending = self._commits.pending(
-            PendingKind.FOUNDING, room, info.summary.head, payload, made.welcome, made.group_info, change=change
-        )
-        state.save_pending(room, pending)
-        state.save(room)
-        state.poke(room)
-
-    def _admins(
-        self, room: Room, roles: Roles | None, newcomers: tuple[Newcomer, ...], without: set[bytes]
-    ) -> tuple[bytes, ...]:
-        own = self._state.own_account
-        if room.kind == RoomKind.DIRECT:
-            return tuple(sorted((own, room.peer)))
-        if roles is None:
-            return (own,)
-        present = {newcomer.identity.account_key for newcomer in newcomers} | {own}
-        kept = tuple(account for account in roles.admins if account in present and account not in without)
-        return kept if own in kept else (*kept, own)
-
-    def _founding_change(
-        self, room: Room, info: ChannelInfo, roles: Roles, newcomers: tuple[Newcomer, ...]
-    ) -> ChannelChange:
-        state = self._state
-        own = MemberDevice(state.profile.device_id, state.own_account)
-        inside = {own.device, *(newcomer.identity.device_id for newcomer in newcomers)}
-        admin = room.kind != RoomKind.DIRECT and state.own_account in info.admins
-        closed = room.kind == RoomKind.ROOM
-        return ChannelChange(
-            add=(own, *(MemberDevice(n.identity.device_id, n.identity.account_key) for n in newcomers)),
-            remove=tuple(member.device for member in info.devices if member.device not in inside) if admin else (),
-            admins=roles.admins if admin and roles.admins != info.admins else None,
-            members_may_add=(
-                roles.members_may_invite
-                if admin and closed and roles.members_may_invite != info.members_may_add
-                else None
-            ),
-        )
-
-    def _request(self, room: Room, info: ChannelInfo) -> Task[None]:
-        """Posts a signed request with fresh key packages."""
-        state = self._state
-        self._renew_above_old_leaf(room)
-        suites = (room.suite,) if room.suite and room.group else (SUITE_CLASSICAL, SUITE_HYBRID)
-        packages = tuple(self._keys.make(suite).key_package.message() for suite in suites)
-        payload = make_request(self._device.key, room.channel, info.summary.generation, state.now, packages)
-        append = Append(0, room.channel, state.next_append(), EntryKind.REQUEST, 0, payload)
-        yield from self._session.ask(append, Appended)
-
-    def _renew_above_old_leaf(self, room: Room) -> None:
-        """A rejoin needs a serial above that of the leaf it replaces; a repeated request above the last one's."""
-        state = self._state
-        roster = state.roster(room)
-        old = [entry.serial for entry in roster.entries if entry.device == state.profile.device_id] if roster else []
-        if (old and max(old) >= self._device.certificate.serial) or room.attempts > 2:
-            self._device.renew(fresh_key=True)
-
-    def _enter_externally(self, room: Room) -> Task[None]:
-        """RFC 9420 §12.4.3.2, with the GroupInfo that the last committer left at the relay."""
-        state = self._state
-        answer = yield from self._session.ask(GetGroupInfo(0, room.channel), GroupInfoResult)
-        if room.channel in state.pending or room.next or room.phase == Phase.JOINED:
-            return
-        body = MLSMessage.decode(answer.payload).body
-        if not isinstance(body, GroupInfo):
-            raise RequestError("the relay's GroupInfo is none")
-        context = body.group_context
-        roles = roles_of(context.extensions)
-        prefix = group_prefix(room.channel, roles.generation)
-        if (roles.kind, roles.name) != (RoomKind.OPEN, room.name) or not context.group_id.startswith(prefix):
-            raise RequestError("the relay's GroupInfo is another room's")
-        suite = SUITES.get(context.cipher_suite)
-        data = find_extension(body.extensions, ExtensionType.ratchet_tree)
-        if suite is None or data is None:
-            raise RequestError("the relay's GroupInfo can't be used")
-        others: list[Identity] = []
-        old: int | None = None
-        for index, leaf in RatchetTree.decode(suite, data).leaves():
-            identity = state.authority.identify(leaf.credential)
-            if (identity.account_key, identity.device_id) == (state.own_account, state.profile.device_id):
-                old = index
-                if identity.serial >= self._device.certificate.serial:
-                    self._device.renew(fresh_key=True)
-            else:
-                others.append(identity)
-        leaf_identity = self._device.leaf(suite)
-        check_result(roles, [*others, state.authority.identify(leaf_identity.credential)])
-        group, made = Group.join_external(answer.payload, leaf_identity, state.authority, remove=old)
-        room.next, room.next_at = state.adopt_group(room, group), 0
-        own = MemberDevice(state.profile.device_id, state.own_account)
-        pending = self._commits.pending(
-            PendingKind.EXTERNAL,
-            room,
-            answer.head,
-            made.commit,
-            None,
-            made.group_info,
-            change=ChannelChange(add=(own,)),
-        )
-        state.save_pending(room, pending)
-        state.save(room)
-        state.poke(room)
 
     # -- others' requests
 
