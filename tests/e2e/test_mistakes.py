@@ -97,7 +97,7 @@ def test_a_question_is_answered_put_off_or_left_by_a_command(home: Path, relay: 
         terminal.enter("hm")
         terminal.wait_for("-- y or same, n or different, or later")
         terminal.enter("/people")
-        terminal.wait_for("-- put off; /verify xaver asks again", "xaver  online  not verified")
+        terminal.wait_for("-- put off; /verify xaver asks again", "not verified  #lobby")
         terminal.enter("/verify xaver")
         terminal.wait_for("(y/n/later)")
         terminal.enter("same")
