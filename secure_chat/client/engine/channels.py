@@ -13,7 +13,7 @@ from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
-from secure_chat.client.events import Progress, SecurityKind
+from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.wire.messages import (
     Append,
@@ -75,8 +75,7 @@ class Channels:
         listed = {summary.channel: summary for summary in answer.channels}
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
         waiting = sum(max(count, 0) % JUMP for count in behind)
-        if waiting > 1_000:
-            state.emit(Progress("catching up", 0, waiting))
+        self._session.expect(waiting)
         for summary in answer.channels:
             self._list(summary)
         for summary in (answer.inbox, *answer.channels):

@@ -15,7 +15,7 @@ from secure_chat.client.engine.recovery import start_over
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise, Task, wait
 from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import CaughtUp, ConnectionChanged, FailureCode, SecurityKind
+from secure_chat.client.events import CaughtUp, ConnectionChanged, FailureCode, Progress, SecurityKind
 from secure_chat.client.views import ConnectionState
 from secure_chat.errors import SecureChatError
 from secure_chat.identity import binding as bindings
@@ -63,6 +63,8 @@ LONGEST_WAIT = 3_600_000
 """Milliseconds that a relay may make a client wait: one that asks for years would have it wait for ever."""
 MAX_WORDS = 200
 """Characters of what a relay says to people."""
+PROGRESS_STEP = 1_000
+"""Entries between two words on how far catching up has come."""
 SOFTWARE = "secure-chat"
 FEATURES = ("ephemeral", "lobby", "open-registration", "presence")
 OFFLINE_TEXT = "not connected to the relay: try again when the connection is back"
@@ -115,6 +117,7 @@ class Session:
         self._pinged = False
         self._waiting: set[bytes] = set()
         self._taken_in = 0
+        self._expected = 0
         self._acks: set[bytes] = set()
 
     @property
@@ -153,7 +156,15 @@ class Session:
         """Everything up to the channel's position will be on disk: tell the relay, batched."""
         self._acks.add(channel)
         self._taken_in += 1
+        if self._expected and self._taken_in % PROGRESS_STEP == 0:
+            self._state.emit(Progress("catching up", min(self._taken_in, self._expected), self._expected))
         self._state.set_timer("ack", b"", self._state.now + ACK_INTERVAL_MS)
+
+    def expect(self, entries: int) -> None:
+        """So many entries wait: if they are many, the way through them is told."""
+        self._expected = entries if entries > PROGRESS_STEP else 0
+        if self._expected:
+            self._state.emit(Progress("catching up", 0, entries))
 
     # -- what comes in
 
@@ -355,6 +366,7 @@ class Session:
             self._state.quiet = False
             self._become(ConnectionState.ONLINE)
             self._state.emit(CaughtUp(self._taken_in))
+            self._expected = 0
             for room in self._state.rooms.values():
                 self._state.poke(room)
 

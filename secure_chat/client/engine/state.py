@@ -24,6 +24,9 @@ from secure_chat.mls.group.limits import Limits
 
 __all__ = ["Randomness", "State"]
 
+GROUPS_IN_MEMORY = 64
+"""MLS groups kept ready, those used last; the others are read from the store when they are needed."""
+
 TimerKey = tuple[str, bytes]
 """What for, and the channel or nothing."""
 
@@ -144,6 +147,8 @@ class State:
             space = spaces.group_space(channel, number)
             for key, value in self._groups[channel, number].changes():
                 self.effects.writes.append(DeleteRow(space, key) if value is None else PutRow(space, key, value))
+        while len(self._groups) > GROUPS_IN_MEMORY:
+            del self._groups[next(iter(self._groups))]
         self._dirty_profile = self._dirty_counter = False
         self._dirty_groups.clear()
         self.effects.wake_at = min(self._timers.values(), default=0)
@@ -244,10 +249,11 @@ class State:
         """The room's current group, or the one with this number; what is done to it is saved with the effects."""
         number = room.group if number is None else number
         key = (room.channel, number)
-        group = self._groups.get(key)
+        group = self._groups.pop(key, None)
         if group is None:
             rows = dict(self.reader.scan(spaces.group_space(room.channel, number)))
-            group = self._groups[key] = Group.load(rows, self.authority, Limits())
+            group = Group.load(rows, self.authority, Limits())
+        self._groups[key] = group
         self._dirty_groups.add(key)
         return group
 

@@ -1,5 +1,6 @@
 """The connection: the way in, deadlines, signs of life, pauses between attempts, refusals that only people can mend."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -7,14 +8,14 @@ import pytest
 from secure_chat.client.commands import Reconnect, Send, SetAddress
 from secure_chat.client.engine.effects import Connected, Disconnected, Received, Tick
 from secure_chat.client.engine.session import LONGEST_RETRY, PING_INTERVAL, REQUEST_TIMEOUT
-from secure_chat.client.events import CaughtUp, ConnectionChanged, FailureCode
+from secure_chat.client.events import CaughtUp, ConnectionChanged, FailureCode, Progress
 from secure_chat.client.queries import GetOpenRooms
 from secure_chat.client.views import ConnectionState
 from secure_chat.identity.keys import DirectoryKey
 from secure_chat.server.core.admin import SuspendAccount
 from secure_chat.wire.errors import ErrorCode
 from secure_chat.wire.messages import Error, Goodbye, HelloAck, Ping
-from tests.scenarios.harness import CERTIFICATE_HASH, Node, World, world
+from tests.scenarios.harness import CERTIFICATE_HASH, GENEROUS, Node, World, world
 
 
 def states(node: Node) -> list[ConnectionState]:
@@ -201,3 +202,30 @@ def _still_there_after_a_restart(w: World, node: Node) -> None:
     w.settle()
     assert node.engine.address == "[fd00::1]:9"
     assert states(node)[-1] is ConnectionState.ONLINE
+
+
+def test_a_long_way_to_catch_up_is_told_as_it_goes() -> None:
+    """In steps of a thousand entries; a short one just ends."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        bob.go_offline()
+        for number in range(2_500):
+            alice.ask(Send("#lobby", str(number)))
+            if number % 100 == 99:
+                w.run_for(1_000)
+        w.settle(30_000)
+        assert not bob.told(Progress)
+        bob.go_online()
+        w.settle(30_000)
+        way = [event.done for event in bob.told(Progress)]
+        assert way[:3] == [0, 1_000, 2_000]
+        assert {event.total for event in bob.told(Progress)} == {2_500}
+        assert len(bob.texts()) == 2_500
+
+
+def test_a_relay_without_a_lobby_leaves_newcomers_to_themselves() -> None:
+    """The operator has turned it off."""
+    with world(settings=replace(GENEROUS, lobby=False)) as w:
+        alice = w.join("alice")
+        assert alice.rooms() == {}
+        assert states(alice)[-1] is ConnectionState.ONLINE
