@@ -47,6 +47,8 @@ FIRST_ROOM_TIMEOUT = 2.0
 """Seconds until the lobby shows; a relay may have none."""
 JOIN_TIMEOUT = 30.0
 """Seconds from the link to the first room."""
+RECHECK = 0.5
+"""Seconds without an event after which one looks: some are told while one owner follows another."""
 
 T = TypeVar("T")
 
@@ -94,11 +96,13 @@ class Client(Link):
             state, left = self.status().connection, timeout
             deadline = time.monotonic() + timeout
             while state is not ConnectionState.ONLINE and left > 0:
-                match events.next(left):
-                    case ConnectionChanged(ConnectionState.OFFLINE) | ShuttingDown() | None:
+                match events.next(min(left, RECHECK)):
+                    case ConnectionChanged(ConnectionState.OFFLINE) | ShuttingDown():
                         return False
                     case ConnectionChanged(state=changed):
                         state = changed
+                    case None:
+                        state = self.status().connection
                 left = deadline - time.monotonic()
         return state is ConnectionState.ONLINE
 
@@ -112,7 +116,7 @@ class Client(Link):
                 if rooms and not any(room.writable and not room.joined for room in rooms):
                     return True
                 left = (deadline if rooms else first) - time.monotonic()
-                if left <= 0 or events.next(left) is None:
+                if left <= 0 or isinstance(events.next(min(left, RECHECK)), ShuttingDown):
                     return not rooms
 
     # --- messages
@@ -129,11 +133,13 @@ class Client(Link):
         with self.events() as events:
             message_id = self.send(room, text, reply_to=reply_to)
             while (left := deadline - time.monotonic()) > 0:
-                match events.next(left):
+                match events.next(min(left, RECHECK)):
                     case MessageChanged(MessageView(id=changed, state=state)) if changed == message_id:
                         if state in _FINAL:
                             return message_id, state
-                    case None | ShuttingDown():
+                    case None if (state := self.message(message_id).state) in _FINAL:
+                        return message_id, state
+                    case ShuttingDown():
                         break
         return message_id, self.message(message_id).state
 
