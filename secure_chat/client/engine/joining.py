@@ -278,10 +278,10 @@ class Joining:
         room.phase = Phase.ENTERING
         room.attempts = 1
         state.cancel_timer("ladder", room.channel)
-        room.listed = {member.device for member in info.devices}
+        listed = {member.device for member in info.devices}
         state.save(room)
         state.show(room)
-        if state.profile.device_id in room.listed and room.channel not in state.live:
+        if state.profile.device_id in listed and room.channel not in state.live:
             yield from self._session.ask(Subscribe(0, ((room.channel, state.position(room.channel)),)), Ok)
         state.poke(room)
 

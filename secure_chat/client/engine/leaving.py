@@ -112,7 +112,6 @@ class Leaving:
         room.acknowledged.clear()
         room.claims.clear()
         room.notes.clear()
-        room.listed.clear()
         room.receipt_due = room.undecided = False
         room.attempts = 0
         room.chain_key = b""

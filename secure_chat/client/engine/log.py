@@ -177,8 +177,6 @@ class RoomLog:
             self._reach(room, None)
         if entry.kind is EntryKind.FOUNDING and entry.head != room.head and room.phase in _INSIDE:
             self._wrong_head(room, entry)  # it begins where this device has not been: a restored relay lost changes
-        room.listed.update(member.device for member in entry.added)
-        room.listed.difference_update(entry.removed)
         if room.next and entry.seq == room.next_at and self._reach(room, entry):
             pass
         elif entry.kind is EntryKind.APPLICATION:
@@ -195,8 +193,6 @@ class RoomLog:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
         self._session.acknowledge(room.channel)
-        if entry.added or entry.removed:
-            state.save(room)
 
     def _application(self, room: Room, entry: Entry) -> None:
         state = self._state
@@ -456,7 +452,7 @@ class RoomLog:
             return
         leaves = {e.device for e in roster.entries}
         for member in entry.added:
-            if member.device in leaves or member.device not in room.listed:
+            if member.device in leaves or member.device in entry.removed:
                 continue
             person = state.people.get(member.account)
             who = "an unknown account" if person is None else person.handle

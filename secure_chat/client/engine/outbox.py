@@ -44,6 +44,8 @@ __all__ = ["Outbox"]
 
 WINDOW = 128
 """Messages of one room on their way at once: fills a slow line, and bounds what a refusal has to repeat."""
+WITH_RECEIPTS = 16
+"""People in the largest rooms that have receipts (`Receipts`)."""
 RETRY_AFTER = 5_000
 """Milliseconds until the next attempt where the relay has said nothing."""
 
@@ -259,7 +261,10 @@ class Outbox:
 
     def _known_to_all(self, room: Room) -> bool:
         """Whether everybody has said to have something of the own chain: nobody needs its milestones."""
-        others = [account for account in self._state.accounts(room) if account != self._state.own_account]
+        accounts = self._state.accounts(room)
+        if len(accounts) > WITH_RECEIPTS:
+            return False
+        others = [account for account in accounts if account != self._state.own_account]
         known = [room.acknowledged.get(account) for account in others]
         return all(one is not None and one.delivered > one.baseline for one in known)
 

@@ -11,14 +11,14 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import Receipt
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.outbox import WITH_RECEIPTS, Outbox
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.views import DeliveryState
 
 __all__ = ["Receipts"]
 
-MAX_PEOPLE = 16
+MAX_PEOPLE = WITH_RECEIPTS
 """Larger rooms have no receipts: everyone would tell everyone."""
 INTERVAL = 5_000
 """Milliseconds between receipts of one room."""
@@ -91,6 +91,8 @@ class Receipts:
 
     def joined(self, room: Room, account: bytes) -> None:
         """Somebody new will never have what was sent before."""
+        if len(self._state.accounts(room)) > MAX_PEOPLE:
+            return
         room.acknowledged[account] = Acknowledged(room.counter, room.counter, (), room.counter)
 
     def left(self, room: Room, account: bytes) -> None:

@@ -267,8 +267,6 @@ class Room(Struct):
     """Out before the person had decided on the invitation."""
     out_author: bytes = b""
     """Account that made the commit which this device could not follow."""
-    listed: set[bytes] = set()
-    """Devices in the relay's delivery list, as its entries said."""
     claims: list[Claim] = []
     notes: list[bytes] = []
     """Leave notes of members whose leaf is still in the tree."""

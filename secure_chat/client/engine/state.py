@@ -82,6 +82,7 @@ class State:
         """Rooms in which something may now be possible: looked at before `handle` returns."""
         self._rosters: dict[bytes, Roster | None] = {}
         self._accounts: dict[bytes, list[bytes]] = {}
+        self._roles: dict[bytes, Roles] = {}
         self._groups: dict[tuple[bytes, int], Group] = {}
         self._timers: dict[TimerKey, int] = {}
         self._lines: dict[str, MessageView] = {}
@@ -284,6 +285,7 @@ class State:
         """The members have changed."""
         self._rosters[room.channel] = roster
         self._accounts.pop(room.channel, None)
+        self._roles.pop(room.channel, None)
         if roster is None:
             self.delete(spaces.ROSTERS, room.channel)
         else:
@@ -304,7 +306,12 @@ class State:
     def roles(self, room: Room) -> Roles | None:
         """The roles of the current epoch."""
         roster = self.roster(room)
-        return None if roster is None else msgspec.msgpack.decode(roster.roles, type=Roles)
+        if roster is None:
+            return None
+        roles = self._roles.get(room.channel)
+        if roles is None:
+            roles = self._roles[room.channel] = msgspec.msgpack.decode(roster.roles, type=Roles)
+        return roles
 
     def occupants(self, group: Group) -> list[Occupant]:
         """The leaves of a group and who holds them."""

@@ -20,7 +20,7 @@ from secure_chat.client.engine.spaces import (
 
 def test_records_come_back_as_they_were() -> None:
     """With their defaults."""
-    room = Room(1, bytes(16), "open", "lobby", listed={b"a" * 16}, generation=3)
+    room = Room(1, bytes(16), "open", "lobby", notes=[b"note"], generation=3)
     assert decode(Room, encode(room)) == room
 
 

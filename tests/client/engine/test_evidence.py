@@ -1,0 +1,62 @@
+"""Leave notes and revocations as a commit carries them."""
+
+import pytest
+
+from secure_chat.client.engine.evidence import (
+    NO_EVIDENCE,
+    Evidence,
+    EvidenceError,
+    LeaveNote,
+    make_note,
+    noted_leaves,
+    read_note,
+)
+from secure_chat.identity import certificate as certificates
+from secure_chat.mls.crypto.suite import SignaturePrivateKey
+from tests.client.engine.people import ALICE, BOB, SUITE
+
+GROUP = b"group"
+
+
+def note() -> LeaveNote:
+    return make_note(SignaturePrivateKey.from_bytes(SUITE, ALICE.device.seed), GROUP, 0, ALICE.at(0).leaf_key)
+
+
+def test_evidence_comes_back_as_it_was() -> None:
+    """Nothing stands for nothing."""
+    evidence = Evidence(revocations=(certificates.revoke(BOB.account, 7).encode(),), notes=(note(),))
+    assert Evidence.decode(evidence.encode()) == evidence
+    assert NO_EVIDENCE.encode() == b""
+    assert Evidence.decode(b"") == NO_EVIDENCE
+
+
+@pytest.mark.parametrize("data", [b"\xc1", b"because", Evidence(version=2, notes=(note(),)).encode()])
+def test_other_data_is_refused(data: bytes) -> None:
+    """Malformed, or of a later version."""
+    with pytest.raises(EvidenceError):
+        Evidence.decode(data)
+
+
+def test_the_highest_of_several_revocations_counts() -> None:
+    """Each by its account."""
+    revocations = [certificates.revoke(person.account, serial) for person, serial in ((BOB, 3), (BOB, 7), (ALICE, 1))]
+    evidence = Evidence(revocations=tuple(revocation.encode() for revocation in revocations))
+    assert evidence.withdrawn() == {BOB.public: 7, ALICE.public: 1}
+    with pytest.raises(EvidenceError, match="nobody signed"):
+        Evidence(revocations=(b"revoked",)).withdrawn()
+
+
+def test_a_note_names_its_leaf_and_no_other() -> None:
+    """Whoever holds that leaf now must have signed it."""
+    written = read_note(note().encode())
+    assert noted_leaves([written], GROUP, [ALICE.at(0), BOB.at(1)]) == {0}
+    assert noted_leaves([written], GROUP, [BOB.at(0)]) == frozenset()
+    assert noted_leaves([written], b"another", [ALICE.at(0)]) == frozenset()
+    assert noted_leaves([written], GROUP, []) == frozenset()
+
+
+@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x93\x01\x00\xc4\x01x", LeaveNote(2, 0, bytes(64)).encode()])
+def test_what_is_no_note_is_refused(data: bytes) -> None:
+    """As an entry of the log could contain it."""
+    with pytest.raises(EvidenceError):
+        read_note(data)
