@@ -44,6 +44,7 @@ class Rogue:
 
     def __init__(self, node: Node) -> None:
         self.node = node
+        node.world.rogues.add(node)
         self._requests = FIRST_REQUEST
 
     @property
@@ -57,7 +58,10 @@ class Rogue:
 
     def group(self, name: str) -> Group:
         """A copy of the room's MLS group: what is done with it is not noticed by the engine."""
-        room = self.room(name)
+        return self.copy(self.room(name))
+
+    def copy(self, room: Room) -> Group:
+        """The same by the room's record."""
         rows = dict(self.node.store.scan(group_space(room.channel, room.group)))
         return Group.load(rows, self.state.authority)
 
@@ -81,7 +85,20 @@ class Rogue:
         group_info: bytes | None = None,
     ) -> None:
         """Sends an append of its own making."""
-        room = self.room(name)
+        self.put(self.room(name), kind, payload, head=head, change=change, welcomes=welcomes, group_info=group_info)
+
+    def put(
+        self,
+        room: Room,
+        kind: EntryKind,
+        payload: bytes,
+        *,
+        head: int | None = None,
+        change: ChannelChange | None = None,
+        welcomes: tuple[WireWelcome, ...] = (),
+        group_info: bytes | None = None,
+    ) -> None:
+        """The same by the room's record."""
         self._requests += 1
         message = Append(
             self._requests,

@@ -171,6 +171,12 @@ class Branch:
         self.world.incoming.append(self.hear)
         self.world.outgoing.append(self.tell)
 
+    def remove(self) -> None:
+        """The half gets the real log again, from where it is."""
+        if self.hear in self.world.incoming:
+            self.world.incoming.remove(self.hear)
+            self.world.outgoing.remove(self.tell)
+
     def tell(self, node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
         """The real log is not for this half."""
         if isinstance(message, Entry) and message.channel == self.channel and node in self.nodes:

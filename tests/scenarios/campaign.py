@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,8 +41,11 @@ from secure_chat.client.commands import (
 )
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.views import MessageKind, RoomKind
+from tests.adversary.relay import LyingRelay, lying_relay
+from tests.fast_suite import fast_suites
 from tests.scenarios.harness import GENEROUS, Network, Node, World, world
 from tests.scenarios.invariants import check_all
+from tests.scenarios.malice import Malice
 
 __all__ = ["Campaign", "attempt", "run_seed"]
 
@@ -60,6 +64,10 @@ class Shape:
     suite: int | None
     disasters: bool
     """Restored backups and snapshots, and a relay that keeps entries for hours only."""
+    malice: float
+    """Chance that a step is a malicious one; 0: everybody is honest."""
+    real: bool
+    """With the real cipher suites, not the fast ones."""
 
 
 def shape_of(seed: int) -> Shape:
@@ -71,6 +79,8 @@ def shape_of(seed: int) -> Shape:
         faults=(0.0, 0.02, 0.1, 0.2)[seed % 4],
         suite=3 if seed % 3 else None,
         disasters=seed % 5 > 2,
+        malice=0.1 if seed % 3 == 2 else 0.0,
+        real=seed % 10 == 0,
     )
 
 
@@ -85,6 +95,7 @@ class Campaign:
         self.rooms = 0
         self.trace: list[str] = []
         self.snapshots: dict[str, Path] = {}
+        self.malice: Malice | None = None
 
     def run(self) -> None:
         """People join, things happen, everything calms down, and the promises are checked."""
@@ -95,11 +106,16 @@ class Campaign:
             self.nodes.append(node)
             self.world.run_for(self.random.randrange(0, 4_000))
         self.world.settle(10_000)
+        if self.shape.malice and isinstance(self.world, LyingRelay):
+            rogue = self.nodes[-1] if len(self.nodes) > 2 else None
+            self.world.rogues = {rogue} if rogue is not None else set()
+            self.malice = Malice(self.world, self.nodes, rogue, self.random)
         for _ in range(self.shape.steps):
             self.act()
             self.pause()
         self.calm()
-        check_all(self.nodes)
+        honest = [node for node in self.nodes if node not in self.world.rogues]
+        check_all(honest, same_order=self.malice is None)
 
     def pause(self) -> None:
         """Between two actions: mostly moments, sometimes a night with the laptops closed."""
@@ -118,12 +134,30 @@ class Campaign:
             node.crash_after = None
             if node.offline:
                 node.go_online()
+        if self.malice is not None:
+            # Who is in another half of a room is found out by speaking, and by nothing else.
+            self.malice.end()
+            self.world.run_for(QUIET)
+            self.everybody_speaks()
+            self.world.run_for(QUIET)
+            self.everybody_speaks()
         self.world.run_for(QUIET)
+
+    def everybody_speaks(self) -> None:
+        """A message of everybody in every room."""
+        for node in self.nodes:
+            for room in list(node.engine._state.rooms.values()):
+                if room.phase == Phase.JOINED:
+                    self.ask(node, Send(room.channel.hex(), f"{node.name} speaks {self.world.now}"))
+            self.world.run_for(5_000)
 
     def act(self) -> None:
         """One thing that a person, or fate, does."""
         if self.random.random() < self.shape.faults:
             self.fault()
+            return
+        if self.malice is not None and self.random.random() < self.shape.malice:
+            self.trace.append(f"{self.world.now} {self.malice.step()}")
             return
         node = self.random.choice(self.nodes)
         actions: list[tuple[int, Callable[[Node], None]]] = [
@@ -270,7 +304,8 @@ def run_seed(seed: int, *, verbose: bool = False) -> int:
     """One run; the number of steps. Raises what was broken."""
     shape = shape_of(seed)
     settings = replace(GENEROUS, retention=3_600_000 * 6) if shape.disasters else GENEROUS
-    with world(seed, settings) as deployment:
+    deploy = lying_relay if shape.malice else world
+    with nullcontext() if shape.real else fast_suites(), deploy(seed, settings) as deployment:
         campaign = Campaign(deployment, shape)
         try:
             campaign.run()

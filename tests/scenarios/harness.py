@@ -47,6 +47,7 @@ from secure_chat.server.storage.reader import LogReader
 from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message, decode_server_message, encode_frame
 from secure_chat.wire.messages import Append, CaughtUp
 from tests.scenarios.invariants import KeyUses
+from tests.scenarios.watch import Watch
 
 __all__ = ["GENEROUS", "START", "Link", "Network", "Node", "World", "world"]
 
@@ -121,6 +122,8 @@ class Node:
         self.crashes = 0
         self.entered: dict[str, int] = {}
         """Room id → since when this client has been in it."""
+        self.restored = False
+        """Its store went back to an earlier state: what it had written since is gone."""
         self.queued_at: dict[str, int] = {}
         """Message id → when its author wrote it."""
         self._refs = 0
@@ -219,6 +222,7 @@ class Node:
     def _note(self, events: Sequence[Event]) -> None:
         self.events.extend(events)
         for event in events:
+            self.world.watch.told(self, event)
             match event:
                 case RoomChanged(room=view) if view.joined:
                     self.entered.setdefault(view.id, self.world.now)
@@ -292,6 +296,8 @@ class Node:
     def restore(self, copy: Path) -> None:
         """The store is what it was when the copy was made."""
         self.entered.clear()  # what came before is not to be expected here any more
+        self.restored = True
+        self.world.watch.restored(self)
         self._hang_up()
         self.store.close()
         shutil.copy(copy, self.path)
@@ -330,6 +336,9 @@ class World:
         self.relay_up = True
         self.steps = 0
         self.key_uses = KeyUses()
+        self.watch = Watch(self)
+        self.rogues: set[Node] = set()
+        """Clients in the hands of somebody who does not keep to the rules."""
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0
         self._links: dict[int, Link] = {}
@@ -469,6 +478,7 @@ class World:
             return
         self._last_frame = self.now
         if link.open and self.random.random() < self.network.drop_rate:
+            self._forget_link(link)  # what follows on the same stream does not arrive either
             link.node.lose_connection()
             return
         message = decode_client_message(frame[HEADER_LENGTH:])

@@ -30,6 +30,7 @@ from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
 from secure_chat.wire.messages import (
     Append,
+    Appended,
     ChannelChange,
     EntryKind,
     MemberDevice,
@@ -70,6 +71,8 @@ class _Work:
     """This device's turn to do what any member may."""
     sent: bool = False
     """The pending append is on its way on this connection."""
+    stored_at: int = 0
+    """Where the relay says that the pending append stands."""
     keys_not_before: int = 0
     idle: list[Promise[None]] = field(default_factory=list)
     """Kept once nothing is pending."""
@@ -330,7 +333,8 @@ class Commits:
         if pending is None or pending.counter != counter:
             return
         try:
-            promise.result()
+            answer = promise.result()
+            work.stored_at = answer.seq if isinstance(answer, Appended) else 0
         except RelayError as error:
             outside = pending.kind != PendingKind.COMMIT
             if error.code in _LATER or (error.code is ErrorCode.QUOTA and 0 < error.retry_after <= RETRY):
@@ -341,6 +345,11 @@ class Commits:
             # After a conflict the log tells what came first: until then nothing is decided.
         except SecureChatError:
             work.sent = False
+
+    def is_beyond(self, room: Room) -> bool:
+        """Whether the log has passed the place where the relay says that the pending append stands."""
+        work = self._of(room)
+        return room.channel in self._state.pending and 0 < work.stored_at <= self._state.position(room.channel)
 
     # -- what the log says
 
@@ -415,6 +424,7 @@ class Commits:
 
     def _done(self, room: Room, work: _Work) -> None:
         work.sent = False
+        work.stored_at = 0
         self._state.save_pending(room, None)
         idle, work.idle = work.idle, []
         for promise in idle:

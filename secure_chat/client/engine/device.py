@@ -59,6 +59,7 @@ class Device:
     def _load(self) -> None:
         self.key = DeviceKey(self._state.profile.device_seed)
         self.certificate = certificates.verify(self._state.profile.certificate)
+        self._credential: BasicCredential | None = None
 
     def renew(self, *, fresh_key: bool, above: int = 0) -> None:
         """Another certificate with a higher serial, at least `above`; for a rejoin with a fresh device key."""
@@ -87,8 +88,10 @@ class Device:
 
     def credential(self) -> BasicCredential:
         """Certificate and directory binding, as leaves carry them."""
-        binding = bindings.verify(self._state.profile.binding, self._state.profile.directory_key)
-        return BasicCredential(encode_credential(self.certificate, binding))
+        if self._credential is None:
+            binding = bindings.verify(self._state.profile.binding, self._state.profile.directory_key)
+            self._credential = BasicCredential(encode_credential(self.certificate, binding))
+        return self._credential
 
     def leaf(self, suite: CipherSuite) -> LeafIdentity:
         """What goes into this device's leaves and key packages now."""

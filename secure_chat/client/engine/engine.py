@@ -230,7 +230,9 @@ class Engine:
             case "commit":
                 self._commits.turn_has_come(room)
             case "unresolved":
-                if channel in self._state.pending:
+                if self._commits.is_beyond(room):
+                    self._log.own_entry_missing(room)
+                elif channel in self._state.pending:
                     self._session.close("the relay does not say what became of a change", self._state.now)
             case "receipt":
                 self._receipts.send(room, self._outbox)

@@ -88,22 +88,21 @@ class Integrity:
         return Verdict.NEXT
 
     def _begin(self, room: Room, sender: Identity, envelope: Envelope, time: int) -> Chain:
-        """The first envelope seen of a chain: what its author wrote since this device came in is for it."""
+        """The first envelope seen of a chain: what its author wrote since this device came in is for it.
+
+        An author adds a milestone with the first envelope of each epoch: what lies between two was written in the
+        earlier one's epoch.
+        """
         expected = _row(sender, _EXPECTED)
         here = (room.entered_generation, room.entered_epoch)
-        before = [m.count for m in envelope.milestones if (m.generation, m.epoch) <= here]
+        since = [m.count for m in envelope.milestones if (m.generation, m.epoch) >= here]
         if self._chain(room, expected) is not None:
             first = 0
             del self._chains[room.channel, expected]
             self._state.delete(spaces.CHAINS + room.channel.hex(), expected)
-        elif before:
-            first = before[-1]
-        elif envelope.milestones:
-            first = envelope.milestones[0].count
         else:
-            first = envelope.counter - 1
-        first = min(first, envelope.counter - 1)
-        chain = Chain(spaces.FORMAT, first, b"", account=sender.account_key, handle=sender.handle)
+            first = min([*since[:1], envelope.counter - 1])
+        chain = Chain(spaces.FORMAT, first, b"", account=sender.account_key, handle=sender.handle, before=first)
         if envelope.counter > first + 1:
             self._gap(room, sender, chain, envelope.counter, time)
         return chain
@@ -149,8 +148,10 @@ class Integrity:
             if name == _EXPECTED:
                 continue
             chain = self._chains.get((room.channel, row)) or spaces.decode(Chain, value)
-            missing = tuple(chain.missing[:TOLD_MISSING])
-            delivered = chain.missing[TOLD_MISSING][0] - 1 if len(chain.missing) > TOLD_MISSING else chain.last
+            before = ((1, chain.before),) if chain.before else ()
+            most = TOLD_MISSING - len(before)
+            missing = (*before, *chain.missing[:most])
+            delivered = chain.missing[most][0] - 1 if len(chain.missing) > most else chain.last
             seen = delivered if read else chain.read
             if delivered > chain.receipted or seen > chain.read:
                 told.append(Progress(name, delivered, seen, missing))

@@ -204,8 +204,9 @@ class Joining:
                 room.attempts += refused
                 state.save(room)
                 state.set_timer("ladder", room.channel, state.now + (error.retry_after or FIRST_PAUSE))
-        except CommandFailed:
-            pass  # offline: the next connection goes on
+        except CommandFailed as failure:
+            if failure.code is not FailureCode.OFFLINE:  # else the next connection goes on
+                state.set_timer("ladder", room.channel, state.now + state.jitter(FIRST_PAUSE // 2, FIRST_PAUSE))
         except SecureChatError:
             state.set_timer("ladder", room.channel, state.now + state.jitter(1_000, 3_000))
         state.poke(room)

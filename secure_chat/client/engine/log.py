@@ -26,14 +26,18 @@ from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity import certificate as certificates
 from secure_chat.identity.credential import Identity
+from secure_chat.mls.errors import WrongEpochError
 from secure_chat.mls.group.results import Application, Out, ReceivedProposal, Skipped, StagedCommit
 from secure_chat.mls.messages.proposals import Remove
+from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import Entry, EntryKind
 
 __all__ = ["RoomLog"]
 
 MAX_HELD = 4_096
 """Entries held for one room; beyond that the oldest are given up, and show as gaps."""
+MAX_NOTES = 64
+"""Wishes to leave that are kept while this device is outside."""
 MAX_HELD_BYTES = 16 * 1024 * 1024
 
 
@@ -86,7 +90,11 @@ class RoomLog:
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
-            if state.position(room.channel) >= room.next_at > 0:
+            if 0 < room.next_at < room.head:
+                # The log has gone on from there by commits that can't be taken in any more.
+                state.drop_group(room, room.next)
+                room.next = room.next_at = 0
+            elif state.position(room.channel) >= room.next_at > 0:
                 self._reach(room, None)  # the log has passed where it begins
             self._release(room)
             state.poke(room)
@@ -125,6 +133,14 @@ class RoomLog:
     def nothing_follows(self, room: Room) -> None:
         """The relay delivers no more of the room: what is held is all there is to know."""
         self._take_all(room, everything=True)
+
+    def own_entry_missing(self, room: Room) -> None:
+        """The relay has stored the own pending append, and its entry was not delivered where it stands."""
+        pending = self._state.pending.get(room.channel)
+        if pending is not None and pending.kind != PendingKind.COMMIT:
+            self._commits.abandon(room, RelayError(ErrorCode.INTERNAL, "the entry was not delivered"))
+        else:
+            self._left_behind(room, self._state.now)
 
     def look_around(self, room: Room) -> None:
         """Nobody has been heard here since others were found to be elsewhere."""
@@ -179,6 +195,8 @@ class RoomLog:
             self._wrong_head(room, entry)  # it begins where this device has not been: a restored relay lost changes
         if room.next and entry.seq == room.next_at and self._reach(room, entry):
             pass
+        elif self._commits.is_own(room, entry.store, entry.counter):
+            self._head(room, entry)  # whatever the relay calls it
         elif entry.kind is EntryKind.APPLICATION:
             self._application(room, entry)
         elif entry.kind in (EntryKind.COMMIT, EntryKind.FOUNDING):
@@ -196,13 +214,15 @@ class RoomLog:
 
     def _application(self, room: Room, entry: Entry) -> None:
         state = self._state
-        if entry.sender == state.profile.device_id:
-            if entry.store == state.profile.store:
-                self._outbox.own_entry(room, entry.counter, entry.time)
-            return
+        own = entry.sender == state.profile.device_id
+        if own and entry.store == state.profile.store:
+            self._outbox.own_entry(room, entry.counter, entry.time)
         if not room.group:
             return
+        # Whose it is says its signature, not the relay: what is not readable here and labelled as one's own, is.
         result = state.group(room).receive(entry.payload)
+        if own and not isinstance(result, Application):
+            return
         if isinstance(result, Application):
             if result.current:
                 self._company.heard(room, state.authority.identify(result.sender.credential).account_key)
@@ -216,17 +236,20 @@ class RoomLog:
 
     def _proposal(self, room: Room, entry: Entry) -> None:
         state = self._state
-        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
-            return
-        if entry.sender == state.profile.device_id:
+        # Who is leaving needs others' proposals to follow the commit that lets both go.
+        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED, Phase.LEAVING):
             return
         group = state.group(room)
         result = group.receive(entry.payload)
+        if entry.sender == state.profile.device_id and not isinstance(result, ReceivedProposal):
+            return
         if not isinstance(result, ReceivedProposal):
-            if isinstance(result, Skipped):
-                self._messages.unreadable(room, entry, result.reason)
-            else:
+            if not isinstance(result, Skipped):
                 self._bad_entry(room, entry, "something else labelled as a proposal")
+            elif not isinstance(result.reason, WrongEpochError) or result.reason.ahead:
+                # One that came too late ended with its epoch; the leave note that follows holds.
+                self._messages.unreadable(room, entry, result.reason)
+                self._missed(room, entry, result)
             return
         sender = result.sender
         if sender is None or not isinstance(result.proposal, Remove) or result.proposal.removed != sender.leaf_index:
@@ -238,9 +261,12 @@ class RoomLog:
     def _leave_note(self, room: Room, entry: Entry) -> None:
         """Somebody leaves; whoever commits next removes the leaf."""
         state = self._state
-        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED, Phase.OUT):
+        if room.phase in (Phase.NEW, Phase.ENTERING, Phase.OUT):
+            # Whose it is can't be told from here: it is held against the group that this device comes into.
+            room.notes = [*room.notes, entry.payload][-MAX_NOTES:]
+            state.save(room)
             return
-        if entry.sender == state.profile.device_id:
+        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
             return
         group = state.group(room)
         occupants = state.occupants(group)
@@ -248,9 +274,11 @@ class RoomLog:
             leaves = noted_leaves([read_note(entry.payload)], group.group_id, occupants)
         except EvidenceError:
             leaves = frozenset()
+        if group.own_leaf_index in leaves or (not leaves and entry.sender == state.profile.device_id):
+            return
         if not leaves:
             # Whoever was removed before the note came needs it no more.
-            if room.phase != Phase.OUT and any(o.device == entry.sender for o in occupants):
+            if any(o.device == entry.sender for o in occupants):
                 self._bad_entry(room, entry, "a wish to leave that is not genuine")
             return
         if leaves <= noted_leaves(map(read_note, room.notes), group.group_id, occupants):

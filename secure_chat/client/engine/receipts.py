@@ -113,7 +113,8 @@ class Receipts:
         for counter, message_id in list(sent.items()):
             if counter > delivered:
                 break
-            if any(first <= counter <= last for one in told for first, last in one.missing):
+            # What was written before somebody first came in is not missed by them; what they lost meanwhile is.
+            if any(a <= counter <= b for one in told if counter > one.baseline for a, b in one.missing):
                 continue
             read = all(one.read >= counter for one in told)
             view = self._state.line(message_id)

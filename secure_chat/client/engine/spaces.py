@@ -385,6 +385,8 @@ class Chain(Struct):
     handle: str = ""
     receipted: int = 0
     read: int = 0
+    before: int = 0
+    """How many were written before this device came in: it has none of them."""
 
 
 R = TypeVar("R", bound=Struct)

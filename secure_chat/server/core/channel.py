@@ -45,8 +45,8 @@ class Channel:
         return {member.account for member in self.members.values()}
 
     def move_head(self, seq: int, *, founding: bool) -> None:
-        """A commit or founding was accepted."""
-        heads = (*self.heads, seq) if self.record.generation else (seq,)
+        """A commit or founding was accepted; after a founding, whatever was encrypted before it is stale at once."""
+        heads = (seq,) if founding else (*self.heads, seq)
         self.heads = self.record.heads = heads[-STALE_AFTER_COMMITS - 1 :]
         if founding:
             self.record.generation += 1

@@ -128,6 +128,18 @@ def test_an_append_more_than_five_commits_back_is_stale(host: RelayHost) -> None
         assert answer.head == heads[-1] + 2
 
 
+def test_what_was_encrypted_before_a_founding_is_stale(host: RelayHost) -> None:
+    """Nobody in the new group could read it: its author encrypts it anew."""
+    alice = Peer.join(host, "alice")
+    room = alice.room()
+    founding = alice.append(room, EntryKind.FOUNDING, head=1)
+    assert isinstance(founding, Appended)
+    late = alice.append(room, head=1)
+    assert isinstance(late, Error)
+    assert (late.code, late.head) == (ErrorCode.STALE, founding.head)
+    assert isinstance(alice.append(room, head=founding.head), Appended)
+
+
 def test_nothing_is_appended_before_the_group_is_founded(host: RelayHost) -> None:
     """A channel without a group has no head."""
     alice = Peer.join(host, "alice")

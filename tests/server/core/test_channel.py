@@ -22,11 +22,13 @@ def test_a_founding_forgets_that_there_was_no_head() -> None:
 
 
 def test_five_earlier_heads_are_remembered() -> None:
-    """Across a new founding too, and the record has the same."""
+    """But none from before a founding; the record has the same."""
     room = channel(ChannelKind.ROOM)
     for seq in range(1, 10):
-        room.move_head(seq, founding=seq in (1, 7))
+        room.move_head(seq, founding=seq == 1)
     assert room.heads == tuple(range(9 - STALE_AFTER_COMMITS, 10)) == room.record.heads
+    room.move_head(10, founding=True)
+    assert room.heads == (10,) == room.record.heads
     assert room.record.generation == 2
 
 

@@ -1,0 +1,89 @@
+"""What must hold after every step: looked at as each client is told something, with everybody's stores at hand."""
+
+from typing import TYPE_CHECKING
+
+from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.events import Event, MessageAdded, MessageChanged, PersonChanged
+from secure_chat.client.views import DeliveryState, MessageKind, MessageView
+from tests.scenarios.invariants import Violation
+
+if TYPE_CHECKING:
+    from tests.scenarios.harness import Node, World
+
+__all__ = ["Watch"]
+
+_COMPLETE = (DeliveryState.DELIVERED, DeliveryState.READ)
+
+
+class Watch:
+    """Sees every event as it is emitted; raises Violation for what is not true at that moment."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._shown: dict[str, set[str]] = {}
+
+    def told(self, node: "Node", event: Event) -> None:
+        """One event of one client."""
+        match event:
+            case MessageAdded(message=line) if line.kind is MessageKind.TEXT:
+                self._added(node, line)
+            case MessageChanged(message=line) if line.kind is MessageKind.TEXT and line.state in _COMPLETE:
+                self._complete(node, line)
+
+    def restored(self, node: "Node") -> None:
+        """A client forgets what it was shown since the copy was made."""
+        self._shown.pop(str(node.path), None)
+
+    def _added(self, node: "Node", line: MessageView) -> None:
+        shown = self._shown.setdefault(str(node.path), set())
+        if line.id in shown:
+            raise Violation(f"{node.name} was shown {line.text!r} a second time")
+        shown.add(line.id)
+        if line.state is not DeliveryState.RECEIVED:
+            return
+        room = node.engine._state.rooms[bytes.fromhex(line.room)]
+        if room.phase in (Phase.LEFT, Phase.NEW, Phase.ENTERING):
+            raise Violation(f"{node.name} is {room.phase} in {room.name} and reads {line.text!r} of {line.sender}")
+        authors = [other for other in self._world.nodes.values() if self._account(other) == line.account]
+        if not authors:
+            raise Violation(f"{node.name} reads {line.text!r} of an account that nobody has")
+        for author in authors:
+            if author in self._world.rogues or author.restored:
+                return
+            written = author.store.message(line.id)
+            if written is not None and written.room == line.room:
+                if written.text != line.text and not (written.edited or written.deleted):
+                    raise Violation(f"{node.name} reads {line.text!r}, {line.sender} wrote {written.text!r}")
+                return
+        raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} never wrote in this room")
+
+    def _complete(self, node: "Node", line: MessageView) -> None:
+        """A tick for everybody: everybody who is in the room, as its author knows it, has the line."""
+        state = node.engine._state
+        room = state.rooms[bytes.fromhex(line.room)]
+        if (
+            node in self._world.rogues
+            or line.account != state.own_account.hex()
+            or room.phase not in (Phase.JOINED, Phase.OUT)
+        ):
+            return
+        written = node.queued_at.get(line.id, 0)
+        for account in state.accounts(room):
+            readers = [other for other in self._world.nodes.values() if self._account(other) == account.hex()]
+            if account == state.own_account or not readers or any(r in self._world.rogues for r in readers):
+                continue
+            entered = [reader.entered.get(line.room, self._world.now) for reader in readers]
+            if min(entered) > written or any(r.restored or _blocks(r, node) for r in readers):
+                continue
+            if all(reader.store.message(line.id) is None for reader in readers):
+                names = ", ".join(reader.name for reader in readers)
+                raise Violation(f"{line.text!r} shows as {line.state}, but {names} does not have it")
+
+    @staticmethod
+    def _account(node: "Node") -> str:
+        return node.engine._state.own_account.hex()
+
+
+def _blocks(reader: "Node", author: "Node") -> bool:
+    """Whether the reader wanted nothing of the author, now or when it came."""
+    return any(e.person.blocked and e.person.handle == author.name for e in reader.told(PersonChanged))
