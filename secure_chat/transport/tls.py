@@ -4,6 +4,7 @@ Key agreement is X25519, and the post-quantum hybrid X25519MLKEM768 before it wh
 content is protected by MLS anyway, this protects who talks to whom.
 """
 
+import contextlib
 import hashlib
 import ssl
 from dataclasses import dataclass
@@ -160,8 +161,10 @@ def _harden(context: ssl.SSLContext) -> None:
     if set_groups is not None:
         set_groups("X25519MLKEM768:X25519" if hybrid else "X25519")
     elif not hybrid:
-        context.set_ecdh_curve("X25519")
-    # Otherwise OpenSSL's default list stays: it begins with X25519MLKEM768, and `ssl` could name only one group.
+        with contextlib.suppress(ssl.SSLError):  # Python 3.11.2, as Debian 12 has it, can't name it on OpenSSL 3
+            context.set_ecdh_curve("X25519")
+    # Otherwise OpenSSL's default list stays, of which `ssl` could name only one group. It begins with X25519MLKEM768
+    # where that exists, else with X25519: two of this program agree on the same one either way.
 
 
 def _first_certificate(pem: bytes) -> str:

@@ -170,10 +170,32 @@ def test_openssl_agrees(
 @pytest.mark.skipif(ssl.OPENSSL_VERSION_INFO >= (3, 5), reason="newer versions keep OpenSSL's own list")
 def test_other_groups_are_refused(start: Callable[..., Relay]) -> None:
     """A client that has only P-256 finds no common group."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        pytest.skip("this Python can't name X25519 and keeps OpenSSL's own list")
     relay = start(wait)
     command = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}", "-groups", "P-256"]
     result = subprocess.run(command, input="", capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode != 0
+
+
+def test_python_that_cannot_name_the_group_uses_it_all_the_same(
+    start: Callable[..., Relay], authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Debian 12's `ssl` refuses the name; OpenSSL's own list begins with it."""
+
+    def refuse(context: ssl.SSLContext, name: str) -> None:
+        raise ssl.SSLError(1, "[EC: UNKNOWN_GROUP] unknown group")
+
+    monkeypatch.setattr(ssl.SSLContext, "set_ecdh_curve", refuse)
+    relay = start(wait)
+    attempt(relay, client_context(ca_pem(authority)))
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{relay.port}"]
+    result = subprocess.run(command, input=b"", capture_output=True, timeout=60, check=False)
+    assert b"X25519" in result.stdout, result.stdout
 
 
 def test_groups_are_told_in_words() -> None:
