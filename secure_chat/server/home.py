@@ -75,7 +75,7 @@ class Home:
         except OSError:
             self._lock.close()
             self._lock = None
-            raise LockedError(f"another process serves {self.root}") from None
+            raise LockedError(f"another process serves {self.root}: stop it first, or give another --data") from None
 
     def release(self) -> None:
         """Lets others."""

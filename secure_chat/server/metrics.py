@@ -69,5 +69,5 @@ class MetricsServer:
 def _text(metrics: list[Metric]) -> str:
     lines: list[str] = []
     for name, kind, description, value in metrics:
-        lines += [f"# HELP {name} {description}", f"# TYPE {name} {kind}", f"{name} {value:g}"]
+        lines += [f"# HELP {name} {description}", f"# TYPE {name} {kind}", f"{name} {value:.15g}"]
     return "\n".join(lines) + "\n"

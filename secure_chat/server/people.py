@@ -161,7 +161,7 @@ def devices(operator: Operator, handle: str, as_json: bool) -> None:
     if not isinstance(answer, DeviceLines):
         unexpected(answer)
     rows = [
-        (line.device, str(line.serial), str(line.channels), "online" if line.online else "", day(line.expires * 1000))
+        (line.device, str(line.serial), str(line.channels), "online" if line.online else "", day(line.expires))
         for line in answer.devices
     ]
     show(answer, ("device", "serial", "channels", "state", "certificate until"), rows, as_json, "no devices")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from secure_chat.identity.invite import InviteLink
+from secure_chat.server.tables import day
 from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import EntryKind, Error
 from tests.relay_client import Person
@@ -130,6 +131,8 @@ def test_accounts_are_listed_suspended_and_removed(relay: RelayProcess) -> None:
         assert (line["handle"], line["devices"], line["online"], line["suspended"]) == ("alice", 1, True, False)
         (device,) = ask(relay, "account", "devices", "alice")
         assert device["device"] == alice.device_id.hex()
+        assert 0 < device["expires"] / 1000 - time.time() < 366 * 86_400
+        assert day(device["expires"]) in command(relay, "account", "devices", "alice").stdout
         command(relay, "account", "suspend", "alice")
         assert client.wait(Error).code is ErrorCode.SUSPENDED
         client.wait_for_end()

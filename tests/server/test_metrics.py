@@ -43,6 +43,26 @@ def test_metrics_are_in_the_format_of_prometheus(address: str) -> None:
     assert get(f"{address}/metrics") == (200, expected)
 
 
+def test_large_numbers_lose_no_digit() -> None:
+    """A counter that stands still for a million deliveries would be no counter."""
+    server = MetricsServer(
+        "127.0.0.1",
+        0,
+        lambda: [
+            ("secure_chat_x_total", "counter", "Things.", 12_345_678.0),
+            ("secure_chat_y", "gauge", "Time.", 0.25),
+        ],
+        lambda: None,
+    )
+    server.start()
+    try:
+        _, text = get(f"http://127.0.0.1:{server.port}/metrics")
+    finally:
+        server.stop()
+    assert "secure_chat_x_total 12345678\n" in text
+    assert "secure_chat_y 0.25\n" in text
+
+
 def test_health_says_what_is_wrong(address: str, problems: list[str]) -> None:
     """503 with the reason, for whoever restarts the relay."""
     assert get(f"{address}/health") == (200, "ok\n")

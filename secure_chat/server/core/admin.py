@@ -182,7 +182,7 @@ class DeviceLine(Struct, frozen=True):
     serial: int
     created: int
     expires: int
-    """Of its certificate."""
+    """Of its certificate; milliseconds, like all times here."""
     channels: int
     online: bool
 
