@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Makes a development CA and a server certificate: `python scripts/generate_certs.py --host chat.lan`.
 
-Runs from a checkout without installation; needs only the `cryptography` package.
+Runs from a checkout without installation; needs only the `cryptography` package, and finds it where start.py put it.
 """
 
 import argparse
+import os
+import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -15,15 +17,20 @@ sys.path.insert(0, str(ROOT))
 
 NEEDS_CRYPTOGRAPHY = 42
 
+PREPARED = ROOT / (".venv/Scripts/python.exe" if os.name == "nt" else ".venv/bin/python")
+"""The Python of the environment that start.py makes."""
+
 try:
     import cryptography
 
     if int(cryptography.__version__.split(".")[0]) < NEEDS_CRYPTOGRAPHY:
-        sys.exit("generate_certs: the package 'cryptography' is too old; python3 scripts/start.py installs a new one")
+        raise ModuleNotFoundError(name="cryptography")
     from secure_chat import certificates
-    from secure_chat.certificates import CertificateError, ServerCertificate
+    from secure_chat.certificates import CertificateError, FilesMissingError, ServerCertificate
 except ModuleNotFoundError as error:
-    sys.exit(f"generate_certs: the package {error.name!r} is missing; python3 scripts/start.py installs it")
+    if PREPARED.exists() and Path(sys.prefix) != PREPARED.parent.parent:
+        sys.exit(subprocess.run([str(PREPARED), *sys.argv], check=False).returncode)
+    sys.exit(f"generate_certs: the package {error.name!r} is missing or too old; python3 scripts/start.py installs it")
 
 EXAMPLES = """examples:
   python scripts/generate_certs.py                                        for this machine only
@@ -63,6 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
             made = certificates.renew(options.out, now, hosts=hosts if options.host else None, days=options.days)
         else:
             made = certificates.generate(options.out, hosts, now, days=options.days, force=options.force)
+    except FilesMissingError as error:
+        print(f"generate_certs: {error}: --renew needs what an earlier run made", file=sys.stderr)
+        return 1
     except CertificateError as error:
         print(f"generate_certs: {error}", file=sys.stderr)
         return 1

@@ -46,7 +46,7 @@ def back_up(home: Home, target: Path) -> int:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             with tarfile.open(fileobj=file, mode="w") as archive:
-                for name, path in (*home.small_files().items(), (home.database.name, copy)):
+                for name, path in (*home.small_files(home.own_certificates()).items(), (home.database.name, copy)):
                     if path.exists():
                         archive.add(path, name, recursive=False)
             file.flush()
@@ -78,6 +78,7 @@ def restore(home: Home, source: Path, *, jumps: int | None = None) -> None:
                 place.parent.mkdir(mode=0o700, exist_ok=True)
                 path.replace(place)
         unpacked.database.replace(home.database)
+        home.forget_place()
 
 
 def _copy_database(source: Path, target: Path) -> None:

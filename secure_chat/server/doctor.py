@@ -1,5 +1,6 @@
 """`secure-chat server doctor`: what could go wrong soon, and what to do about each."""
 
+import contextlib
 import os
 import shutil
 import stat
@@ -40,7 +41,7 @@ class Finding(Struct, frozen=True):
 def examine(home: Home, configuration: Configuration) -> list[Finding]:
     """Everything that can be seen from outside the running relay."""
     found = [_running(home)]
-    found += _directory(home)
+    found += _directory(home, configuration)
     found += _certificate(home, configuration)
     found += [_disk(home, configuration), _clock(home), _open_files(configuration), _groups(), _sqlite()]
     return found
@@ -56,7 +57,7 @@ def _running(home: Home) -> Finding:
     return Finding("relay", "ok", f"running in {home.root}")
 
 
-def _directory(home: Home) -> Iterator[Finding]:
+def _directory(home: Home, configuration: Configuration) -> Iterator[Finding]:
     name = "permissions"
     if not home.root.exists():
         yield Finding(name, "warning", f"{home.root} does not exist yet", "the first start makes it")
@@ -65,7 +66,10 @@ def _directory(home: Home) -> Iterator[Finding]:
         yield Finding(name, "ok", "the user's own directory")
         return
     wrong: list[str] = []
-    for path in (home.root, home.database, home.control, *sorted(home.certificates.glob("*key*.pem"))):
+    keys = [home.directory_key_file, *sorted(home.certificates.glob("*key*.pem"))]
+    with contextlib.suppress(SecureChatError):  # the finding about the certificate says it
+        keys.append(home.certificate_as_it_is(configuration).key)
+    for path in dict.fromkeys((home.root, home.database, home.control, *keys)):
         if path.exists() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             wrong.append(str(path))
     if wrong:
@@ -79,14 +83,15 @@ def _directory(home: Home) -> Iterator[Finding]:
 def _certificate(home: Home, configuration: Configuration) -> Iterator[Finding]:
     name = "certificate"
     now = int(time.time())
-    if not configuration.certificate and not home.certificates.exists():
-        yield Finding(name, "warning", "none yet", "the first start makes it")
-        return
     try:
+        if not configuration.certificate and not home.own_certificates().exists():
+            yield Finding(name, "warning", "none yet", "the first start makes it")
+            return
         certificate = home.certificate_as_it_is(configuration)
         server_context(certificate.certificate, certificate.key)
     except SecureChatError as error:
-        yield Finding(name, "error", str(error), "restart the relay to have its own certificate made again")
+        again = "restart the relay to have its own certificate made again"
+        yield Finding(name, "error", str(error), "" if configuration.certificate else again)
         return
     days = (certificate.expires - now) // _DAY
     renews = "it renews it by itself while it runs" if certificate.own else "renew it and send SIGHUP"

@@ -22,7 +22,9 @@ from secure_chat.transport.addresses import local_hosts
 __all__ = ["Home", "RelayCertificate", "certificate_hosts", "link_host", "listen_addresses"]
 
 CHECKOUT_CERTIFICATES = Path("certs")
-"""Where `scripts/generate_certs.py` puts its files; used when the relay is started beside it."""
+"""Where `scripts/generate_certs.py` puts its files; used when the relay is started beside it, and from then on."""
+PUBLIC = "system"
+"""In the place of a pin: public authorities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Home:
         self.directory_key_file = root / "directory-key"
         self._lock_file = root / "lock"
         self._address_file = root / "address"
+        self._authority_file = root / "authority"
+        self._place_file = root / "certificates-in"
         self._lock: IO[bytes] | None = None
 
     def prepare(self) -> None:
@@ -98,12 +102,52 @@ class Home:
         except OSError as error:
             raise ConfigurationError(f"{self._address_file}: {error.strerror}") from None
 
-    def small_files(self) -> dict[str, Path]:
-        """Keys and certificates by their names in a backup."""
-        files = {path.name: path for path in CertificateFiles(self.certificates).all()}
+    def small_files(self, folder: Path | None = None) -> dict[str, Path]:
+        """Keys and certificates by their names in a backup, the latter in `folder` or this directory's own."""
+        files = {path.name: path for path in CertificateFiles(folder or self.certificates).all()}
         return {f"certs/{name}": path for name, path in files.items()} | {
-            self.directory_key_file.name: self.directory_key_file
+            path.name: path for path in (self.directory_key_file, self._authority_file)
         }
+
+    def own_certificates(self) -> Path:
+        """The folder of the relay's own certificates: `certs/` beside it, else the one used last, else this one's.
+
+        Raises ConfigurationError where those used last are gone: another authority in their place would shut out
+        everybody who has joined.
+        """
+        if CertificateFiles(CHECKOUT_CERTIFICATES).server.exists():
+            return CHECKOUT_CERTIFICATES.absolute()
+        last = _first_line(self._place_file)
+        if not last:
+            return self.certificates
+        if not CertificateFiles(Path(last)).server.exists():
+            raise ConfigurationError(
+                f"this relay's certificates, in {last}, are gone: bring them back; or remove {self._place_file} to go "
+                "on with another authority, for which every client has to join anew"
+            )
+        return Path(last)
+
+    def remember_authority(self, used: RelayCertificate) -> str | None:
+        """Notes whose certificate is served and where it lies; what to tell the operator if it was another's before."""
+        pin = PUBLIC if used.pin is None else certificates.format_pin(used.pin)
+        place = used.certificate.parent.absolute() if used.own else self.certificates
+        before = _first_line(self._authority_file)
+        try:
+            if before != pin:
+                self._authority_file.write_text(pin + "\n", encoding="utf-8")
+            if place == self.certificates.absolute() or not used.own:
+                self._place_file.unlink(missing_ok=True)
+            elif _first_line(self._place_file) != str(place):
+                self._place_file.write_text(f"{place}\n", encoding="utf-8")
+        except OSError as error:
+            raise ConfigurationError(f"{error.filename}: {error.strerror}") from None
+        if before in ("", pin):
+            return None
+        return "another certificate authority than before: clients refuse it until they join anew, old links have ended"
+
+    def forget_place(self) -> None:
+        """After a restore: its certificates are in this directory."""
+        self._place_file.unlink(missing_ok=True)
 
     def directory_key(self) -> DirectoryKey:
         """The key that vouches for handles, made on first use; clients pin it. Raises ConfigurationError."""
@@ -128,19 +172,17 @@ class Home:
         """The certificate to serve, made or renewed where the relay has its own, and what was done about it."""
         if configuration.certificate:
             return _given(configuration), None
-        if not CertificateFiles(CHECKOUT_CERTIFICATES).server.exists():
-            loaded, done = certificates.ensure(self.certificates, certificate_hosts(configuration), now)
-            return _own(loaded), done
-        hosts = certificates.load(CHECKOUT_CERTIFICATES).hosts
-        loaded, done = certificates.ensure(CHECKOUT_CERTIFICATES, hosts, now)
+        folder = self.own_certificates()
+        made_here = folder == self.certificates
+        hosts = certificate_hosts(configuration) if made_here else certificates.load(folder).hosts
+        loaded, done = certificates.ensure(folder, hosts, now)
         return _own(loaded), done
 
     def certificate_as_it_is(self, configuration: Configuration) -> RelayCertificate:
         """The same without making or renewing anything; raises SecureChatError."""
         if configuration.certificate:
             return _given(configuration)
-        checkout = CertificateFiles(CHECKOUT_CERTIFICATES).server.exists()
-        return _own(certificates.load(CHECKOUT_CERTIFICATES if checkout else self.certificates))
+        return _own(certificates.load(self.own_certificates()))
 
 
 def listen_addresses(configuration: Configuration) -> list[tuple[str, int]]:
@@ -200,6 +242,14 @@ def _given(configuration: Configuration) -> RelayCertificate:
         return RelayCertificate(*files, b"", None, expires, hosts, own=False)
     ca = read("ca", configuration.ca)
     return RelayCertificate(*files, _der(ca), certificates.pin(ca), expires, hosts, own=False)
+
+
+def _first_line(path: Path) -> str:
+    """Of a file that this relay wrote; empty where it is not there."""
+    try:
+        return path.read_text(encoding="utf-8").partition("\n")[0]
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _own(loaded: certificates.ServerCertificate) -> RelayCertificate:

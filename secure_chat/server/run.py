@@ -27,7 +27,7 @@ from secure_chat.server.core.admin import (
     Statistics,
 )
 from secure_chat.server.errors import ServerError
-from secure_chat.server.home import Home
+from secure_chat.server.home import Home, RelayCertificate
 from secure_chat.server.service import RelayService
 
 __all__ = ["run", "show_link"]
@@ -68,6 +68,7 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
             logger.info("metrics on http://127.0.0.1:%d/metrics", service.metrics_port)
         described = service.describe()
         home.last_address = described.host, described.port
+        _warn_of_another_authority(home, certificate)
         if _nobody_can_come(service):
             _first_invite(service)
         _serve(service, load, home, file, wishes)
@@ -168,11 +169,18 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
             logger.info("%s", done)
         log.configure(configuration.log_format, configuration.log_level)
         changed = service.reload(configuration, certificate, force=force)
+        _warn_of_another_authority(home, certificate)
     except SecureChatError as error:
         logger.error("not reloaded, everything stays as it was: %s", error)
         return
     if changed or force:
         logger.info("reloaded: %s", ", ".join(changed) or "nothing had changed")
+
+
+def _warn_of_another_authority(home: Home, certificate: RelayCertificate) -> None:
+    warning = home.remember_authority(certificate)
+    if warning is not None:
+        logger.warning("%s", warning)
 
 
 def _stamp(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:

@@ -9,10 +9,21 @@ import pytest
 SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "generate_certs.py"
 
 
-def run(*arguments: str, cwd: Path, python: tuple[str, ...] = (sys.executable,)) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, cwd: Path, python: tuple[str, ...] = (sys.executable,), script: Path = SCRIPT
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*python, str(SCRIPT), *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        [*python, str(script), *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
     )
+
+
+def bare_checkout(folder: Path) -> Path:
+    """The script in a checkout where start.py has not run."""
+    script = folder / "checkout" / "scripts" / SCRIPT.name
+    script.parent.mkdir(parents=True)
+    script.write_bytes(SCRIPT.read_bytes())
+    (folder / "checkout" / "secure_chat").symlink_to(SCRIPT.parent.parent / "secure_chat")
+    return script
 
 
 def test_makes_certificates_from_any_folder(tmp_path: Path) -> None:
@@ -69,7 +80,20 @@ def test_mistakes_are_one_line(arguments: tuple[str, ...], message: str, tmp_pat
 
 def test_without_cryptography_it_names_the_way_out(tmp_path: Path) -> None:
     """A bare Python, without any installed package, gets one line."""
-    result = run("--out", "out", cwd=tmp_path, python=(sys.executable, "-I", "-S"))
+    checkout = bare_checkout(tmp_path)
+    result = run("--out", "out", cwd=tmp_path, python=(sys.executable, "-I", "-S"), script=checkout)
     assert result.returncode == 1
     assert len(result.stderr.splitlines()) == 1
     assert "scripts/start.py" in result.stderr
+
+
+def test_any_python_will_do_once_start_has_installed_the_packages(tmp_path: Path) -> None:
+    """The script goes on under the environment beside it."""
+    script = bare_checkout(tmp_path)
+    prepared = tmp_path / "checkout" / ".venv" / "bin" / "python"
+    prepared.parent.mkdir(parents=True)
+    prepared.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    prepared.chmod(0o755)
+    result = run("--out", "out", cwd=tmp_path, python=(sys.executable, "-I", "-S"), script=script)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "out" / "server.pem").exists()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from secure_chat import certificates
 from secure_chat.identity.invite import InviteLink
 from secure_chat.server.tables import day
 from secure_chat.wire.errors import ErrorCode, RelayError
@@ -208,6 +209,28 @@ def test_a_backup_restores_as_a_new_incarnation(relay: RelayProcess, tmp_path: P
         assert beyond == 2 + 1
     assert elsewhere.stop() == 0
     relay.start()
+
+
+def test_certificates_beside_the_relay_stay_its_own(tmp_path: Path) -> None:
+    """Links made elsewhere while it is stopped name their authority, and a backup holds it."""
+    made = certificates.generate(tmp_path / "certs", ["localhost", "127.0.0.1"], int(time.time()))
+    relay = RelayProcess(tmp_path)
+    relay.start()
+    assert relay.stop() == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+
+    def away(*arguments: str) -> str:
+        line = [sys.executable, "-m", "secure_chat", "server", *arguments]
+        return subprocess.run(
+            line, cwd=elsewhere, env={"PYTHONPATH": str(ROOT), "HOME": str(elsewhere)},
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout  # fmt: skip
+
+    assert InviteLink.parse(away("--data", str(relay.data), "invite").strip()).ca_pin == made.pin
+    away("--data", str(relay.data), "backup", "relay.backup")
+    away("--data", "restored", "restore", "relay.backup")
+    assert certificates.load(elsewhere / "restored" / "certs").pin == made.pin
 
 
 def test_a_damaged_backup_changes_nothing(relay: RelayProcess, tmp_path: Path) -> None:

@@ -104,6 +104,46 @@ def test_certificates_beside_a_checkout_are_used(tmp_path: Path, monkeypatch: py
     assert not home.certificates.exists()
 
 
+def test_certificates_beside_a_checkout_are_used_from_elsewhere_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start or a command in another folder must not make another authority."""
+    monkeypatch.chdir(tmp_path)
+    made = certificates.generate(Path("certs"), ["chat.lan"], NOW)
+    home = Home(tmp_path / "data")
+    home.prepare()
+    used, _ = home.certificate(Configuration(), NOW)
+    assert home.remember_authority(used) is None
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again, done = home.certificate(Configuration(), NOW)
+    assert (again.pin, done) == (made.pin, None)
+    assert home.certificate_as_it_is(Configuration()).pin == made.pin
+    assert home.remember_authority(again) is None
+    (tmp_path / "certs").rename(tmp_path / "moved")
+    with pytest.raises(ConfigurationError, match="are gone: bring them back"):
+        home.certificate(Configuration(), NOW)
+    assert not home.certificates.exists()
+
+
+def test_another_authority_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clients will refuse the relay, and the operator should know why."""
+    monkeypatch.chdir(tmp_path)
+    home = Home(tmp_path / "data")
+    home.prepare()
+    first, _ = home.certificate(Configuration(), NOW)
+    assert home.remember_authority(first) is None
+    certificates.generate(Path("certs"), ["chat.lan"], NOW)
+    second, _ = home.certificate(Configuration(), NOW)
+    warning = home.remember_authority(second)
+    assert warning is not None
+    assert "another certificate authority" in warning
+    assert home.remember_authority(second) is None
+    files = Path("certs").absolute()
+    public = Configuration(certificate=str(files / "server.pem"), key=str(files / "server-key.pem"))
+    assert home.remember_authority(home.certificate(public, NOW)[0]) is not None
+
+
 def test_own_certificates_need_files_that_are_some(tmp_path: Path) -> None:
     """The option and the file are named."""
     home = Home(tmp_path / "data")
