@@ -192,6 +192,7 @@ class Node:
             left, kind = self.fuse
             self.fuse = (left - 1, kind) if left else None
             self.crash_after = None if left else kind
+        self.world.watch.begins(self)
         effects = self.engine.handle(item, self.world.now)
         self.store.apply(effects.writes)
         if self.crash_after == -1:
@@ -238,16 +239,18 @@ class Node:
 
     def _send(self, frame: bytes) -> None:
         if self.link is not None:
-            self._check_keys(frame)
+            self._leaves(frame)
             self.world.to_relay(self.link, frame)
 
-    def _check_keys(self, frame: bytes) -> None:
+    def _leaves(self, frame: bytes) -> None:
         message = decode_client_message(frame[HEADER_LENGTH:])
         if isinstance(message, Append):
             state = self.engine._state
             room = state.rooms.get(message.channel)
             group = state.group(room) if room is not None and room.group else None
             self.world.key_uses.leaves(self.name, group, message)
+            if room is not None:
+                self.world.watch.leaves(self, room, message)
 
     def connect(self) -> None:
         """Makes a connection if none is there and one may be made."""

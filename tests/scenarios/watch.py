@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from secure_chat.client.engine.spaces import Phase
+from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.events import Event, MessageAdded, MessageChanged, PersonChanged
 from secure_chat.client.views import DeliveryState, MessageKind, MessageView
+from secure_chat.wire.messages import Append, EntryKind
 from tests.scenarios.invariants import Violation
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Watch"]
 
+_OUTSIDE = (Phase.LEFT, Phase.NEW, Phase.ENTERING)
 _COMPLETE = (DeliveryState.DELIVERED, DeliveryState.READ)
 
 
@@ -21,6 +23,20 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._shown: dict[str, set[str]] = {}
+        self._before: dict[bytes, str] = {}
+        self._audience: dict[str, set[bytes]] = {}
+
+    def begins(self, node: "Node") -> None:
+        """A client is about to handle something: where does it stand?"""
+        self._before = {room.channel: room.phase for room in node.engine._state.rooms.values()}
+
+    def leaves(self, node: "Node", room: Room, append: Append) -> None:
+        """A message leaves a client: it is for those who have a leaf now, and for nobody who comes later."""
+        if append.kind is EntryKind.APPLICATION:
+            state = node.engine._state
+            for item in state.outbox.values():
+                if item.append == append.counter and item.line:
+                    self._audience.setdefault(item.id.hex(), set()).update(state.accounts(room))
 
     def told(self, node: "Node", event: Event) -> None:
         """One event of one client."""
@@ -42,7 +58,7 @@ class Watch:
         if line.state is not DeliveryState.RECEIVED:
             return
         room = node.engine._state.rooms[bytes.fromhex(line.room)]
-        if room.phase in (Phase.LEFT, Phase.NEW, Phase.ENTERING):
+        if room.phase in _OUTSIDE and self._before.get(room.channel) == room.phase:
             raise Violation(f"{node.name} is {room.phase} in {room.name} and reads {line.text!r} of {line.sender}")
         authors = [other for other in self._world.nodes.values() if self._account(other) == line.account]
         if not authors:
@@ -50,6 +66,8 @@ class Watch:
         for author in authors:
             if author in self._world.rogues or author.restored:
                 return
+            if node.engine._state.own_account not in self._audience.get(line.id, set()):
+                raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} wrote for others")
             written = author.store.message(line.id)
             if written is not None and written.room == line.room:
                 if written.text != line.text and not (written.edited or written.deleted):

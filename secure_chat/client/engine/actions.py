@@ -43,7 +43,7 @@ from secure_chat.client.commands import (
 )
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
-from secure_chat.client.engine.content import MAX_EMOJI, Accepted, Body, Reaction, Text, fits
+from secure_chat.client.engine.content import MAX_EMOJI, Body, Reaction, Text, fits
 from secure_chat.client.engine.content import Delete as DeleteBody
 from secure_chat.client.engine.content import Edit as EditBody
 from secure_chat.client.engine.device import DEFAULT_SUITE
@@ -130,7 +130,7 @@ class Actions:
             case InvitePeople():
                 return self._governing.invite(action)
             case AcceptInvitation(room=room):
-                self._accept(self._names.invitation(room))
+                self._joining.accept(self._names.invitation(room))
             case DeclineInvitation(room=room):
                 return self._decline(self._names.invitation(room))
             case LeaveRoom(room=room):
@@ -275,12 +275,6 @@ class Actions:
     def _start_direct(self, handle: str) -> Task[Result]:
         room = yield from self._joining.start_direct(handle_of(handle))
         return room.channel.hex()
-
-    def _accept(self, room: Room) -> None:
-        room.phase = Phase.JOINED
-        self._state.save(room)
-        self._outbox.queue(room, Accepted())
-        self._state.show(room)
 
     def _decline(self, room: Room) -> Task[Result]:
         self._governing.require_online()

@@ -10,6 +10,7 @@ from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
+from secure_chat.client.engine.leavers import staying
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -210,7 +211,7 @@ class Arrivals:
             return False  # no founding, whatever the relay calls it
         if room.kind == RoomKind.DIRECT or roles is None or not room.group:
             return True
-        return acts_as_admin(roles, state.occupants(state.group(room)), account)
+        return acts_as_admin(roles, staying(state, room), account)
 
     def _invited(self, room: Room, entry: Entry | None) -> None:
         state = self._state

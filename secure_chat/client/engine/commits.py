@@ -12,7 +12,7 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Draft, Wish
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.epochs import DAY, Epochs
-from secure_chat.client.engine.evidence import noted_leaves, read_note
+from secure_chat.client.engine.leavers import known_notes, noted
 from secure_chat.client.engine.policy import ChangeRefused, group_extensions
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
@@ -175,7 +175,7 @@ class Commits:
         group = state.group(room)
         if not group.active:
             return
-        leaving = leaving_leaves(group) | self._noted(room, group)
+        leaving = leaving_leaves(group) | noted(state, room, group)
         common = bool(leaving or work.requests or self._revoked(room))
         if work.wishes or (common and work.due):
             self._commit(room, group, work)
@@ -202,18 +202,13 @@ class Commits:
             return BATCH_DELAY
         return min(TURN * place + state.jitter(0, TURN), LONGEST_TURN)
 
-    def _noted(self, room: Room, group: Group) -> frozenset[int]:
-        notes = [read_note(data) for data in room.notes]
-        return noted_leaves(notes, group.group_id, self._state.occupants(group)) if notes else frozenset()
-
     def _commit(self, room: Room, group: Group, work: _Work) -> None:
         state = self._state
         members = state.occupants(group)
         committer = next(o for o in members if o.leaf_index == group.own_leaf_index)
         roles = state.roles(room)
         assert roles is not None
-        notes = [read_note(data) for data in room.notes]
-        draft = Draft.start(group.group_id, committer, members, roles, leaving_leaves(group), notes)
+        draft = Draft.start(group.group_id, committer, members, roles, leaving_leaves(group), known_notes(room))
         chosen: list[Wish] = []
         wishes, work.wishes, work.due = work.wishes, [], False
         for revocation in self._revoked(room):

@@ -95,7 +95,7 @@ class Engine:
         epochs = Epochs(state, directory, history, integrity, receipts, outbox.start_chain)
         self._commits = commits = Commits(state, session, device, epochs)
         entrances = Entrances(state, session, device, keys, directory, history, commits)
-        self._joining = joining = Joining(state, session, directory, history, commits, entrances, self._gone)
+        self._joining = joining = Joining(state, session, directory, history, commits, entrances, outbox, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         arrivals = Arrivals(state, keys, directory, history, epochs, commits, self._decline)
         messages = Messages(state, directory, history, integrity, receipts)

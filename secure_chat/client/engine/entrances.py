@@ -7,6 +7,7 @@ from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Devi
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages
+from secure_chat.client.engine.leavers import staying
 from secure_chat.client.engine.policy import Roles, check_result, group_extensions, roles_of
 from secure_chat.client.engine.requests import RequestError, make_request
 from secure_chat.client.engine.session import Session
@@ -76,7 +77,7 @@ class Entrances:
         state = self._state
         own = state.own_account
         roles = state.roles(room)
-        accounts = [account for account in state.accounts(room) if account not in without]
+        accounts = [account for account in self._members(room) if account not in without]
         if room.kind == RoomKind.DIRECT:
             accounts = [room.peer]
         elif roles is not None:
@@ -118,6 +119,12 @@ class Entrances:
         state.save_pending(room, pending)
         state.save(room)
         state.poke(room)
+
+    def _members(self, room: Room) -> list[bytes]:
+        """Whoever is in the room and has not said to leave."""
+        if not room.group:
+            return self._state.accounts(room)
+        return list(dict.fromkeys(occupant.account for occupant in staying(self._state, room)))
 
     def _admins(
         self, room: Room, roles: Roles | None, newcomers: tuple[Newcomer, ...], without: set[bytes]

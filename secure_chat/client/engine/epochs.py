@@ -65,7 +65,9 @@ class Epochs:
             self._receipts.start_chain(room)
         self._start_chain(room, own.identity.device_key)
         present = {entry.account for entry in roster.entries}
-        for account in present - {state.own_account} - room.acknowledged.keys():
+        # Who was here before is owed what was sent since, whether anything was ever acknowledged or not.
+        known = set[bytes]() if before is None else {entry.account for entry in before.entries}
+        for account in present - {state.own_account} - known:
             self._receipts.joined(room, account)
         for account in room.acknowledged.keys() - present:
             self._receipts.left(room, account)

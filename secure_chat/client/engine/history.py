@@ -141,7 +141,7 @@ class History:
             room.unread = room.mentions = 0
             state.delete(space, None)
         else:
-            for key, flag in list(state.reader.scan(space)):
+            for key, flag in state.rows(space).items():
                 if int.from_bytes(key, "big") <= position:
                     state.delete(space, key)
                     room.unread -= 1

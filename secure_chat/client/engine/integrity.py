@@ -143,7 +143,7 @@ class Integrity:
     def progress(self, room: Room, *, read: bool) -> tuple[Progress, ...]:
         """How far others' chains have been taken in, where that is more than was told."""
         told: list[Progress] = []
-        for row, value in list(self._state.reader.scan(spaces.CHAINS + room.channel.hex())):
+        for row, value in self._state.rows(spaces.CHAINS + room.channel.hex()).items():
             name = row[CHAIN_LENGTH:]
             if name == _EXPECTED:
                 continue
@@ -168,7 +168,7 @@ class Integrity:
     def _chain(self, room: Room, row: bytes) -> Chain | None:
         chain = self._chains.get((room.channel, row))
         if chain is None:
-            value = self._state.reader.get(spaces.CHAINS + room.channel.hex(), row)
+            value = self._state.row(spaces.CHAINS + room.channel.hex(), row)
             if value is not None:
                 chain = self._chains[room.channel, row] = spaces.decode(Chain, value)
         return chain
@@ -198,7 +198,7 @@ class Integrity:
 
     def code(self, room: Room, epoch: int) -> bytes | None:
         """The authenticator of a current or recent epoch."""
-        row = self._state.reader.get(spaces.CODES + room.channel.hex(), _code_key(room.generation, epoch))
+        row = self._state.row(spaces.CODES + room.channel.hex(), _code_key(room.generation, epoch))
         return None if row is None else spaces.decode(RoomCode, row).authenticator
 
     def shared_states(self, peer: bytes) -> tuple[RoomState, ...]:

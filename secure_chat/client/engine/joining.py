@@ -14,13 +14,14 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.channel_answers import ChannelAnswers
 from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.content import Accepted
 from secure_chat.client.engine.device import DEFAULT_SUITE
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.policy import (
-    acts_as_admin,
-)
+from secure_chat.client.engine.leavers import staying
+from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.policy import acts_as_admin
 from secure_chat.client.engine.requests import RequestError, read_request
 from secure_chat.client.engine.session import OFFLINE_TEXT, Session
 from secure_chat.client.engine.spaces import Phase, Room
@@ -74,6 +75,7 @@ class Joining:
         history: History,
         commits: Commits,
         entrances: Entrances,
+        outbox: Outbox,
         gone: Callable[[Room], None],
     ) -> None:
         self._state = state
@@ -83,6 +85,7 @@ class Joining:
         self._directory = directory
         self._commits = commits
         self._entrances = entrances
+        self._outbox = outbox
         self._channels = ChannelAnswers(state, history)
         self._climbing: set[bytes] = set()
         self._waiting: dict[bytes, list[Promise[None]]] = {}
@@ -119,6 +122,13 @@ class Joining:
         room.peer = person.account
         yield from self._begin(room, info)
         return room
+
+    def accept(self, room: Room) -> None:
+        """The person wants to be in the room that this device was added to."""
+        room.phase = Phase.JOINED
+        self._state.save(room)
+        self._outbox.queue(room, Accepted())
+        self._state.show(room)
 
     def _make(self, asked: CreateChannel) -> Task[ChannelInfo]:
         info = yield from self._session.ask(asked, ChannelInfo)
@@ -267,14 +277,19 @@ class Joining:
         roles, roster = state.roles(room), state.roster(room)
         if roles is None or roster is None or not room.group:
             return False
-        return acts_as_admin(roles, state.occupants(state.group(room)), state.own_account)
+        return acts_as_admin(roles, staying(state, room), state.own_account)
 
     # -- steps
 
     def _begin(self, room: Room, info: ChannelInfo) -> Task[None]:
         """A channel to be in: subscribed if the relay lists the device, then the ladder."""
         state = self._state
+        if room.phase == Phase.LEAVING:
+            raise CommandFailed(FailureCode.BLOCKED, "you are just leaving the room: join it again when that is done")
+        if room.phase == Phase.INVITED:
+            self.accept(room)
         if room.phase in (Phase.JOINED, Phase.OUT):
+            room.undecided = False
             return
         room.phase = Phase.ENTERING
         room.attempts = 1

@@ -96,7 +96,7 @@ class KeyPackages:
             state.save_profile()
 
     def _discard_old(self) -> None:
-        for reference, value in list(self._state.reader.scan(spaces.KEY_PACKAGES)):
+        for reference, value in list(self._state.rows(spaces.KEY_PACKAGES).items()):
             if self._state.now - spaces.decode(StoredKeyPackage, value).created > KEEP_PRIVATE:
                 self._state.delete(spaces.KEY_PACKAGES, reference)
 
@@ -127,7 +127,7 @@ class KeyPackages:
         if not isinstance(message.body, Welcome):
             return None
         for entry in message.body.secrets:
-            value = self._state.reader.get(spaces.KEY_PACKAGES, entry.new_member)
+            value = self._state.row(spaces.KEY_PACKAGES, entry.new_member)
             if value is not None:
                 stored = spaces.decode(StoredKeyPackage, value)
                 if stored.suite == message.body.cipher_suite and stored.suite in SUITES:

@@ -15,6 +15,7 @@ from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
+from secure_chat.client.engine.leavers import noted
 from secure_chat.client.engine.messages import Messages
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.policy import ChangeRefused, change_of, check_change
@@ -123,6 +124,7 @@ class RoomLog:
         """What was held is delivered again."""
         self._held.clear()
         self._held_bytes.clear()
+        self._state.overheard.clear()
 
     def give_up_waiting(self, room: Room) -> None:
         """The Welcome that held entries were kept for has not come."""
@@ -160,6 +162,9 @@ class RoomLog:
     def _hold(self, room: Room, entry: Entry) -> None:
         held = self._held.setdefault(room.channel, deque())
         held.append(entry)
+        if entry.kind is EntryKind.MEMBERS and entry.payload:
+            notes = self._state.overheard.get(room.channel, [])
+            self._state.overheard[room.channel] = [*notes, entry.payload][-MAX_NOTES:]
         size = self._held_bytes.get(room.channel, 0) + len(entry.payload)
         while len(held) > MAX_HELD or (size > MAX_HELD_BYTES and len(held) > 1):
             oldest = held.popleft()
@@ -177,6 +182,7 @@ class RoomLog:
     def _take_all(self, room: Room, *, everything: bool = False) -> None:
         held = self._held.pop(room.channel, deque())
         self._held_bytes.pop(room.channel, None)
+        self._state.overheard.pop(room.channel, None)
         while held:
             entry = held.popleft()
             self._take(room, entry)
@@ -281,7 +287,7 @@ class RoomLog:
             if any(o.device == entry.sender for o in occupants):
                 self._bad_entry(room, entry, "a wish to leave that is not genuine")
             return
-        if leaves <= noted_leaves(map(read_note, room.notes), group.group_id, occupants):
+        if leaves <= noted(state, room, group):
             return  # told before: the relay repeats itself
         room.notes.append(entry.payload)
         state.save(room)
@@ -459,8 +465,7 @@ class RoomLog:
         """Accounts whose leaving has been told, or will be."""
         state = self._state
         group = state.group(room)
-        notes = [read_note(data) for data in room.notes]
-        leaves = leaving_leaves(group) | noted_leaves(notes, group.group_id, state.occupants(group))
+        leaves = leaving_leaves(group) | noted(state, room, group)
         roster = state.roster(room)
         return {e.account for e in roster.entries if e.leaf_index in leaves} if roster is not None else set()
 

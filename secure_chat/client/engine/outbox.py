@@ -30,7 +30,7 @@ from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import Outgoing, Phase, Room
+from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise
 from secure_chat.client.errors import CommandFailed
@@ -349,7 +349,7 @@ class Outbox:
         room.chain_key, room.chain = key, self._state.random.randbytes(CHAIN_LENGTH)
         room.counter, room.chain_hash = 0, bytes(HASH_LENGTH)
         room.milestones = []
-        room.acknowledged.clear()
+        room.acknowledged = dict.fromkeys(room.acknowledged, Acknowledged(0, 0))
         self._state.delete(spaces.SENT + room.channel.hex(), None)
         for item in self._rooms.get(room.channel, {}).values():
             if item.counter:

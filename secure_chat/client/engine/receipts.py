@@ -143,7 +143,7 @@ class Receipts:
     def _lines(self, room: Room) -> dict[int, str]:
         lines = self._sent.get(room.channel)
         if lines is None:
-            rows = self._state.reader.scan(self._space(room))
+            rows = self._state.rows(self._space(room)).items()
             lines = self._sent[room.channel] = {int.from_bytes(key, "big"): value.hex() for key, value in rows}
         return lines
 

@@ -80,6 +80,8 @@ class State:
         self.changed_people: set[bytes] = set()
         self.active: set[bytes] = set()
         """Rooms in which something may now be possible: looked at before `handle` returns."""
+        self.overheard: dict[bytes, list[bytes]] = {}
+        """Leave notes of a room whose entries can't be taken in yet, by channel."""
         self._rosters: dict[bytes, Roster | None] = {}
         self._accounts: dict[bytes, list[bytes]] = {}
         self._roles: dict[bytes, Roles] = {}
@@ -116,6 +118,28 @@ class State:
     def delete(self, space: str, key: bytes | None) -> None:
         """Deletes a row, or a whole space."""
         self.effects.writes.append(DeleteRow(space, key))
+
+    def row(self, space: str, key: bytes) -> bytes | None:
+        """A row as the writes of this input leave it: the reader shows them only once they are on disk."""
+        for write in reversed(self.effects.writes):
+            if isinstance(write, PutRow) and (write.space, write.key) == (space, key):
+                return write.value
+            if isinstance(write, DeleteRow) and write.space == space and write.key in (key, None):
+                return None
+        return self.reader.get(space, key)
+
+    def rows(self, space: str) -> dict[bytes, bytes]:
+        """All rows of a space, in the same way and in the order of their keys."""
+        rows = dict(self.reader.scan(space))
+        for write in self.effects.writes:
+            if isinstance(write, PutRow) and write.space == space:
+                rows[write.key] = write.value
+            elif isinstance(write, DeleteRow) and write.space == space:
+                if write.key is None:
+                    rows.clear()
+                else:
+                    rows.pop(write.key, None)
+        return dict(sorted(rows.items()))
 
     def flush(self) -> Effects:
         """The effects of this input, with every changed record."""
@@ -277,7 +301,7 @@ class State:
     def roster(self, room: Room) -> Roster | None:
         """The members of the room as of the current epoch; None where no group is known."""
         if room.channel not in self._rosters:
-            row = self.reader.get(spaces.ROSTERS, room.channel)
+            row = self.row(spaces.ROSTERS, room.channel)
             self._rosters[room.channel] = None if row is None else spaces.decode(Roster, row)
         return self._rosters[room.channel]
 
