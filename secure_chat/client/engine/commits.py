@@ -18,6 +18,7 @@ from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise
+from secure_chat.client.engine.turns import Turns
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode
 from secure_chat.client.views import RoomKind
@@ -40,11 +41,6 @@ from secure_chat.wire.messages import (
 
 __all__ = ["Commits", "leaving_leaves"]
 
-BATCH_DELAY = 60
-"""Milliseconds for which requests gather before the first in line commits them together."""
-TURN = 700
-"""Milliseconds after which others in line commit what the first has not."""
-LONGEST_TURN = 2_500
 UNRESOLVED = 20_000
 """Milliseconds without the log's word on a sent commit after which the connection is made anew."""
 RETRY = 30_000
@@ -65,10 +61,6 @@ class _Work:
     wishes: list[Wish]
     committing: list[Wish]
     """What the pending commit contains."""
-    requests: dict[bytes, Wish]
-    """Devices that asked to be added."""
-    due: bool = False
-    """This device's turn to do what any member may."""
     sent: bool = False
     """The pending append is on its way on this connection."""
     stored_at: int = 0
@@ -86,6 +78,7 @@ class Commits:
         self._session = session
         self._device = device
         self._epochs = epochs
+        self._turns = Turns(state)
         self._work: dict[bytes, _Work] = {}
 
     # -- what is wanted
@@ -98,8 +91,7 @@ class Commits:
 
     def request(self, room: Room, wish: Wish) -> None:
         """A device asks to be added: some member commits all that wait."""
-        self._of(room).requests[wish.request] = wish
-        self._state.poke(room)
+        self._turns.ask(room, wish)
 
     def outcome(self, room: Room) -> Promise[None]:
         """Of the pending append: kept once the log has it, broken with the refusal."""
@@ -132,7 +124,7 @@ class Commits:
             return False
         if group.proposals:
             # RFC 9420 §12.4: who has proposals commits them before sending anything else.
-            work.due = True
+            self._turns.come(room)
             self.advance(room)
             return False
         if fresh and self._keys_due(room, sending=True) and state.now >= work.keys_not_before:
@@ -176,31 +168,14 @@ class Commits:
         if not group.active:
             return
         leaving = leaving_leaves(group) | noted(state, room, group)
-        common = bool(leaving or work.requests or self._revoked(room))
-        if work.wishes or (common and work.due):
+        common = bool(leaving or self._turns.requests(room) or self._revoked(room))
+        if self._turns.wait(room, leaving, work=common) or work.wishes:
             self._commit(room, group, work)
-        elif common and not state.has_timer("commit", room.channel):
-            state.set_timer("commit", room.channel, state.now + self._turn(room, group, leaving))
 
     def turn_has_come(self, room: Room) -> None:
-        """Nobody before this device in line has done it."""
-        self._of(room).due = True
+        """Nobody before this device in line has done what any member may."""
+        self._turns.come(room)
         self._state.poke(room)
-
-    def _turn(self, room: Room, group: Group, leaving: frozenset[int]) -> int:
-        """Milliseconds to wait: the lowest leaf that is online goes first, the others after jitter."""
-        state = self._state
-        roster = state.roster(room)
-        assert roster is not None
-        line = [
-            entry.leaf_index
-            for entry in roster.entries
-            if entry.leaf_index not in leaving and (entry.account in state.online or entry.account == state.own_account)
-        ]
-        place = line.index(group.own_leaf_index) if group.own_leaf_index in line else len(line)
-        if place == 0:
-            return BATCH_DELAY
-        return min(TURN * place + state.jitter(0, TURN), LONGEST_TURN)
 
     def _commit(self, room: Room, group: Group, work: _Work) -> None:
         state = self._state
@@ -210,10 +185,11 @@ class Commits:
         assert roles is not None
         draft = Draft.start(group.group_id, committer, members, roles, leaving_leaves(group), known_notes(room))
         chosen: list[Wish] = []
-        wishes, work.wishes, work.due = work.wishes, [], False
+        wishes, work.wishes = work.wishes, []
+        self._turns.take(room)
         for revocation in self._revoked(room):
             draft = draft.with_revocation(revocation)
-        for wish in [*wishes, *work.requests.values()]:
+        for wish in [*wishes, *self._turns.requests(room)]:
             if draft.adds and len(draft.adds) + len(wish.add) > MAX_ADDS_PER_COMMIT:
                 if not wish.request:
                     work.wishes.append(wish)  # the next commit has room for it
@@ -221,11 +197,11 @@ class Commits:
             try:
                 later = draft.with_wish(wish)
             except ChangeRefused as refusal:
-                work.requests.pop(wish.request, None)
+                self._turns.settle(room, wish)
                 wish.promise.fail(CommandFailed(FailureCode.NOT_ALLOWED, str(refusal)))
                 continue
             if later == draft and not wish.refresh:
-                work.requests.pop(wish.request, None)
+                self._turns.settle(room, wish)
                 wish.promise.keep(None)  # it is so already
                 continue
             draft = later
@@ -233,10 +209,12 @@ class Commits:
         if draft.empty:
             return
         try:
-            pending = self._make(room, group, draft)
+            # A path is for one's own fresh keys: whoever only lets others in sends none (RFC 9420 §12.4).
+            own_wish = any(not wish.request for wish in chosen)
+            pending = self._make(room, group, draft, with_path=own_wish or self._keys_due(room, sending=False))
         except MLSError as error:
             for wish in chosen:
-                work.requests.pop(wish.request, None)
+                self._turns.settle(room, wish)
                 wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"this change is not possible: {error}"))
             state.set_timer("commit_retry", room.channel, state.now + RETRY)
             return
@@ -244,7 +222,7 @@ class Commits:
         state.save_pending(room, pending)
         self._send(room, pending, work)
 
-    def _make(self, room: Room, group: Group, draft: Draft) -> Pending:
+    def _make(self, room: Room, group: Group, draft: Draft, *, with_path: bool) -> Pending:
         """The commit and everything that goes with it, as one append."""
         state = self._state
         current = draft.committer.identity
@@ -257,6 +235,7 @@ class Commits:
             proposals=[GroupContextExtensions(group_extensions(draft.roles))] if roles_changed else [],
             by_reference=list(asked.values()),
             identity=self._device.leaf(group.suite) if renewed else None,
+            force_path=with_path,
             group_info=room.kind == RoomKind.OPEN,
             now=state.now // 1000,
             authenticated_data=draft.evidence.encode(),
@@ -359,9 +338,15 @@ class Commits:
         committed, work.committing = work.committing, []
         self._done(room, work)
         for wish in committed:
-            work.requests.pop(wish.request, None)
+            self._turns.settle(room, wish)
             wish.promise.keep(None)
+        self.merged(room, self._state.profile.device_id)
         self._state.poke(room)
+
+    def merged(self, room: Room, committer: bytes) -> None:
+        """A commit by this device stands in the log and has led the room into another epoch."""
+        group = self._state.group(room)
+        self._turns.committed(room, committer, leaving_leaves(group) | noted(self._state, room, group))
 
     def lost(self, room: Room) -> None:
         """Another entry took the head: the pending commit, if any, can never be accepted."""
@@ -390,7 +375,7 @@ class Commits:
         work.keys_not_before = state.now + RETRY
         state.set_timer("commit_retry", room.channel, state.now + 1_000)
         for wish in failed:
-            work.requests.pop(wish.request, None)
+            self._turns.settle(room, wish)
             wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"the relay refused the change: {error}"))
         state.poke(room)
 
@@ -398,7 +383,8 @@ class Commits:
         """The room is no longer this device's: nothing of what was wanted will happen."""
         work = self._work.pop(room.channel, None)
         self._state.save_pending(room, None)
-        for purpose in ("commit", "commit_retry", "unresolved"):
+        self._turns.forget(room)
+        for purpose in ("commit_retry", "unresolved"):
             self._state.cancel_timer(purpose, room.channel)
         if work is not None:
             for promise in work.idle:
@@ -408,10 +394,9 @@ class Commits:
 
     def disconnected(self) -> None:
         """What is on its way has an unknown outcome; what was not sent yet fails."""
+        self._turns.disconnected()
         for work in self._work.values():
             work.sent = False
-            work.due = False
-            work.requests.clear()
             waiting, work.wishes = work.wishes, []
             idle, work.idle = work.idle, []
             for promise in [*idle, *(wish.promise for wish in waiting)]:
@@ -443,7 +428,7 @@ class Commits:
     def _of(self, room: Room) -> _Work:
         work = self._work.get(room.channel)
         if work is None:
-            work = self._work[room.channel] = _Work([], [], {})
+            work = self._work[room.channel] = _Work([], [])
         return work
 
 

@@ -17,6 +17,7 @@ from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
 from secure_chat.client.engine.leavers import noted
 from secure_chat.client.engine.messages import Messages
+from secure_chat.client.engine.occupants import own_leaf_key
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.policy import ChangeRefused, change_of, check_change
 from secure_chat.client.engine.recovery import lose
@@ -340,10 +341,12 @@ class RoomLog:
         state = self._state
         group = state.group(room)
         left = self._leaving_accounts(room)
+        keys = own_leaf_key(group)
         group.merge_pending()
         room.head = entry.seq
         self._epochs.merged(room, committer=state.own_account, left=left, time=entry.time)
-        self._epochs.fresh_keys(room)
+        if own_leaf_key(group) != keys:  # else it only let others in
+            self._epochs.fresh_keys(room)
         self._commits.won(room)
 
     def _foreign_commit(self, room: Room, entry: Entry) -> None:
@@ -374,6 +377,7 @@ class RoomLog:
                 self._out_of_the_tree(room, committer.account_key, newcomers)
                 return
             self._epochs.merged(room, committer=committer.account_key, left=left, time=entry.time)
+            self._commits.merged(room, committer.device_id)
             self._company.heard(room, committer.account_key)
         elif isinstance(result, Out):
             self._poisoned(room, entry, result)

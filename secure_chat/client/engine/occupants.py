@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from secure_chat.identity.credential import Identity
+from secure_chat.mls.group.group import Group
 
-__all__ = ["Occupant"]
+__all__ = ["Occupant", "own_leaf_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,9 @@ class Occupant:
     def device(self) -> bytes:
         """Device id."""
         return self.identity.device_id
+
+
+def own_leaf_key(group: Group) -> bytes:
+    """The encryption key of this device's leaf; empty where it has none."""
+    own = group.member(group.own_leaf_index)
+    return b"" if own is None else own.leaf.encryption_key
