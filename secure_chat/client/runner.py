@@ -290,6 +290,14 @@ class Runner:
         for effects in batch:
             for event in effects.events:
                 self._emit(event)
+        if changed:
+            self._prepare(now)
+
+    def _prepare(self, now: int) -> None:
+        try:
+            self._store.prepare()
+        except StoreError as error:
+            self._start_over(error, now)
 
     def _emit(self, event: Event) -> None:
         match event:

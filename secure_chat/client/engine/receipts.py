@@ -72,7 +72,7 @@ class Receipts:
         self._state.put(self._space(room), spaces.order_key(item.counter), item.id)
         while len(sent) > KEPT:
             self._forget(room, next(iter(sent)))
-        self.review(room)
+        self._review(room, [item.counter])
 
     def take(self, room: Room, account: bytes, receipt: Receipt) -> None:
         """Somebody's receipt."""
@@ -101,23 +101,26 @@ class Receipts:
 
     def review(self, room: Room) -> None:
         """Raises the state of lines as far as everybody's receipts allow."""
+        self._review(room, list(self._lines(room)))
+
+    def _review(self, room: Room, counters: list[int]) -> None:
         sent = self._lines(room)
         roster = self._state.roster(room)
-        if not sent or roster is None:
+        if not counters or roster is None:
             return
         others = [a for a in self._state.accounts(room) if a != self._state.own_account and a not in roster.invited]
         if not others:
             return
         told = [room.acknowledged.get(account, Acknowledged(0, 0)) for account in others]
         delivered = min(one.delivered for one in told)
-        for counter, message_id in list(sent.items()):
+        for counter in counters:
             if counter > delivered:
                 break
             # What was written before somebody first came in is not missed by them; what they lost meanwhile is.
             if any(a <= counter <= b for one in told if counter > one.baseline for a, b in one.missing):
                 continue
             read = all(one.read >= counter for one in told)
-            view = self._state.line(message_id)
+            view = self._state.line(sent[counter])
             target = DeliveryState.READ if read else DeliveryState.DELIVERED
             if (
                 view is not None

@@ -20,6 +20,7 @@ from secure_chat.client.store import history, schema
 from secure_chat.client.store.search import search
 from secure_chat.client.vault import KEY_LENGTH
 from secure_chat.client.views import Hit, MessageView, RoomId
+from secure_chat.write_ahead import make_room
 
 __all__ = ["Store"]
 
@@ -27,7 +28,10 @@ _CACHE_KIB = 8 * 1024
 """Page cache: holds the inner pages of the index over a million messages."""
 _BUSY_MS = 2_000
 """How long to wait for a process that is just closing the store."""
-
+_LOG_PAGES = 1_000
+"""Of the write-ahead log, 4 MiB: from here on it is folded into the file."""
+_LOG_STEP = 512 * 1024
+"""Bytes by which the log's file grows: some ten messages."""
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 
@@ -35,10 +39,14 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 class Store:
     """Rows, history and search index of one profile; see `engine.effects.StoreReader` for the engine's view."""
 
-    def __init__(self, connection: apsw.Connection, key: bytes) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, key: bytes) -> None:
         self._connection = connection
+        self._path = path
         self.key = key
         """For changing its lock (`vault`)."""
+        self._pages = 0
+        self._room = 0
+        connection.set_wal_hook(self._committed)
         self._next_position = 1
         self._load_position()
 
@@ -79,7 +87,7 @@ class Store:
                 connection.pragma("temp_store", "MEMORY")  # nothing decrypted in temporary files
                 connection.pragma("cache_size", -_CACHE_KIB)
                 schema.migrate(connection)
-                return cls(connection, key)
+                return cls(connection, path, key)
             except BaseException:
                 connection.close()
                 raise
@@ -152,10 +160,21 @@ class Store:
                 self._connection.execute("ROLLBACK")
         self._load_position()
 
+    def prepare(self) -> None:
+        """Between commits: does what would hold up a later one, should there be something."""
+        if self._pages >= _LOG_PAGES:
+            self._pages = 0
+            with _translated():
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        elif self._pages > self._room:
+            self._room = make_room(self._path, self._pages, _LOG_STEP, sync=True)
+
     def checkpoint(self) -> None:
         """Moves the write-ahead log into the file and empties it: deleted content is then gone from disk."""
         with _translated():
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        self._pages = 0
+        self._room = make_room(self._path, 0, _LOG_STEP, sync=True)
 
     def close(self) -> None:
         """Rolls back what was not committed, empties the log and closes; harmless when repeated."""
@@ -198,6 +217,11 @@ class Store:
             case PutMessage(message):
                 position = history.put(self._connection, message, self._next_position)
                 self._next_position = max(self._next_position, position + 1)
+
+    def _committed(self, connection: apsw.Connection, schema: str, pages: int) -> int:
+        """SQLite tells how many pages the log has now; in place of folding it back within some commit."""
+        self._pages = pages
+        return apsw.SQLITE_OK
 
     def _load_position(self) -> None:
         with _translated():

@@ -12,6 +12,7 @@ from pathlib import Path
 import apsw
 
 from secure_chat.server.storage.sql import Sql, open_connection
+from secure_chat.write_ahead import make_room
 
 __all__ = ["Checkpointer"]
 
@@ -21,6 +22,8 @@ _REMAINDER = 512
 """Pages that are folded back within a commit: about a millisecond of work."""
 _TOO_MANY_PAGES = 131_072
 """512 MiB: the thread can't keep up, and the next commit waits for all of it."""
+_STEP = 1 << 20
+"""Bytes by which the log's file grows."""
 _PAUSE_SECONDS = 0.02
 """Before it looks again whether the writer has left it less to do."""
 
@@ -34,11 +37,14 @@ class Checkpointer:
         self._wanted = threading.Event()
         self._closing = threading.Event()
         self._almost_done = False
+        self._room = 0
         self._thread: threading.Thread | None = None
         connection.set_wal_hook(self._committed)
 
     def _committed(self, connection: apsw.Connection, schema: str, pages: int) -> int:
         """SQLite calls this in the writer's thread, after a commit."""
+        if pages > self._room:
+            self._room = make_room(self._path, pages, _STEP)
         if pages < _PAGES:
             return apsw.SQLITE_OK
         if self._almost_done or pages > _TOO_MANY_PAGES:
