@@ -49,7 +49,7 @@ from secure_chat.wire.messages import Append, CaughtUp
 from tests.scenarios.invariants import KeyUses
 from tests.scenarios.watch import Watch
 
-__all__ = ["GENEROUS", "START", "Link", "Network", "Node", "World", "world"]
+__all__ = ["GENEROUS", "START", "Link", "Network", "Node", "Tap", "World", "world"]
 
 START = 1_700_000_000_000
 CERTIFICATE_HASH = hashlib.sha256(b"the relay's certificate").digest()
@@ -79,6 +79,10 @@ GENEROUS = Settings(
 """Rates that no scenario reaches: what rates do has its own tests."""
 
 E = TypeVar("E", bound=Event)
+
+
+Tap = Callable[["Node", bytes, bool], None]
+"""Told of every frame that is put on the wire: whose connection, the frame, whether it goes to the relay."""
 
 
 @dataclass
@@ -342,6 +346,7 @@ class World:
         self.watch = Watch(self)
         self.rogues: set[Node] = set()
         """Clients in the hands of somebody who does not keep to the rules."""
+        self.taps: list[Tap] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0
         self._links: dict[int, Link] = {}
@@ -473,6 +478,8 @@ class World:
 
     def to_relay(self, link: Link, frame: bytes) -> None:
         """A frame leaves a client."""
+        for tap in self.taps:
+            tap(link.node, frame, True)
         link.to_relay = max(link.to_relay, self.now + self._delay())
         self.at(link.to_relay, lambda: self._arrive(link, frame))
 
@@ -493,6 +500,8 @@ class World:
         link = self._links.get(number)
         if link is None or not link.open:
             return
+        for tap in self.taps:
+            tap(link.node, frame, False)
         link.to_client = max(link.to_client, self.now + self._delay())
         self.at(link.to_client, lambda: self._deliver(link, frame))
 

@@ -18,6 +18,8 @@ from secure_chat.wire.messages import Append, ChannelChange, ChannelKind, EntryK
 __all__ = ["append_change", "append_request"]
 
 _NO_CHANGE = ChannelChange()
+_COMMIT_UNIT = 256 * 1024
+"""Bytes that count as one commit: every member gets them, and a flood of the largest would fill everybody's line."""
 
 
 def append_request(context: Context, connection: Connection, channel: Channel, message: Append) -> int:
@@ -58,7 +60,8 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     plan = membership.plan_change(context, channel, device.account, change)
     welcomes = inbox.plan_welcomes(context, channel, device.account, plan, message.welcomes)
     context.require_space()
-    context.limits.commits.require((device.id, channel.number), context.now, "commits")
+    cost = max(1.0, len(message.payload) / _COMMIT_UNIT)
+    context.limits.commits.require((device.id, channel.number), context.now, "commits", cost)
     size = len(message.payload) + len(message.group_info or b"") + sum(len(w.payload) for w in message.welcomes)
     require_volume(context, device.account, size)
 
@@ -67,7 +70,7 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     if ordered:
         channel.move_head(channel.last + 1, founding=message.kind is EntryKind.FOUNDING)
         if channel.contest is not None:
-            channel.contest.won(device.id)
+            channel.contest.won(device.id, context.now)
     if message.kind is EntryKind.FOUNDING and not channel.is_admin(device.account):
         plan.admins = plan.admins or (device.account,)
     seq = write_entry(
@@ -125,7 +128,13 @@ def _require_head(context: Context, channel: Channel, device: DeviceRecord, mess
     if message.head != channel.head:
         if channel.contest is None:
             channel.contest = Contest()
-        channel.contest.lost(device.id, context.now)
+        channel.contest.lost(device.id, context.now, precedence=_has_precedence(channel, device))
         raise RelayError(ErrorCode.CONFLICT, "another commit came first", head=channel.head)
     if channel.contest is not None:
-        channel.contest.require_turn(device.id, context.now, channel.head)
+        precedence = _has_precedence(channel, device)
+        channel.contest.require_turn(device.id, context.now, channel.head, precedence=precedence)
+
+
+def _has_precedence(channel: Channel, device: DeviceRecord) -> bool:
+    """The admins that a room names; in a direct channel nobody comes before the other."""
+    return channel.kind is not ChannelKind.DIRECT and device.account in channel.record.admins

@@ -16,8 +16,8 @@ __all__ = ["Contest", "Limits", "RateLimit", "address_key"]
 
 _MAX_KEYS = 100_000
 """Keys of one limit that are remembered; beyond it the oldest starts afresh, so that no flood of keys fills memory."""
-_UNUSED_PENALTY_MS = 60_000
-"""A device that let its reservation lapse may not hold up the others again for this long."""
+_REST_MS = 60_000
+"""A device whose reservation is over, used or not, may not hold up the others again for this long."""
 _MAX_LOSERS = 1_000
 """Devices whose lost races one channel remembers: as many as may be members."""
 _HOUR = 3_600_000
@@ -100,31 +100,40 @@ class Contest:
     """The race for one channel's head: who lost it, and who has it reserved; forgotten on restart.
 
     There is no queue: who lost twice but no longer wants to commit would make each one behind it wait in vain.
+
+    Whoever has *precedence*, the room's admins, gets the head on the first loss, waits for nobody but another of them,
+    and is never made to rest: a member who floods the room, even one that loses on purpose, can't keep an admin from
+    removing it.
     """
 
-    __slots__ = ("_expires", "_holder", "_losses", "_penalties")
+    __slots__ = ("_expires", "_first", "_holder", "_losses", "_resting")
 
     def __init__(self) -> None:
         self._losses: dict[bytes, int] = {}
         self._holder = b""
+        self._first = False
+        """The holder has precedence."""
         self._expires = 0
-        self._penalties: dict[bytes, int] = {}
+        self._resting: dict[bytes, int] = {}
 
-    def lost(self, device: bytes, now: int) -> None:
+    def lost(self, device: bytes, now: int, *, precedence: bool = False) -> None:
         """A commit of this device lost the race: the second time in a row it gets the head to itself, if free."""
         self._lapse(now)
         if len(self._losses) >= _MAX_LOSERS:
             self._losses.clear()
         self._losses[device] = self._losses.get(device, 0) + 1
-        if self._holder or self._losses[device] < LOSSES_BEFORE_RESERVATION or device in self._penalties:
+        if precedence:
+            if self._holder and self._first:
+                return
+        elif self._holder or self._losses[device] < LOSSES_BEFORE_RESERVATION or device in self._resting:
             return
-        self._holder = device
+        self._holder, self._first = device, precedence
         self._expires = now + HEAD_RESERVATION_MS
 
-    def require_turn(self, device: bytes, now: int, head: int) -> None:
+    def require_turn(self, device: bytes, now: int, head: int, *, precedence: bool = False) -> None:
         """RelayError(`reserved`) while the head is somebody else's."""
         self._lapse(now)
-        if self._holder and self._holder != device:
+        if self._holder and self._holder != device and (self._first or not precedence):
             raise RelayError(
                 ErrorCode.RESERVED,
                 "another device may commit first",
@@ -132,19 +141,23 @@ class Contest:
                 head=head,
             )
 
-    def won(self, device: bytes) -> None:
+    def won(self, device: bytes, now: int) -> None:
         """A commit of this device was accepted: its turn is over."""
         self._losses.pop(device, None)
         if device == self._holder:
-            self._holder = b""
+            self._end(now)
 
     def _lapse(self, now: int) -> None:
         if self._holder and now >= self._expires:
-            self._penalties[self._holder] = self._expires + _UNUSED_PENALTY_MS
             self._losses.pop(self._holder, None)
-            self._holder = b""
-        for device in [device for device, until in self._penalties.items() if until <= now]:
-            del self._penalties[device]
+            self._end(self._expires)
+        for device in [device for device, until in self._resting.items() if until <= now]:
+            del self._resting[device]
+
+    def _end(self, now: int) -> None:
+        if not self._first:
+            self._resting[self._holder] = now + _REST_MS
+        self._holder = b""
 
 
 def address_key(address: str) -> str:

@@ -27,6 +27,20 @@ def _commit(peer: Peer, room: bytes, head: int, **extra: object) -> Appended | E
     return answer
 
 
+def _losing_twice(winner: Peer, losers: tuple[Peer, ...], room: bytes) -> int:
+    """All race for the head of a new room, twice, and the same one wins; the head."""
+    head = 1
+    for _ in range(2):
+        won = _commit(winner, room, head)
+        assert isinstance(won, Appended)
+        for loser in losers:
+            lost = _commit(loser, room, head)
+            assert isinstance(lost, Error)
+            assert lost.code is ErrorCode.CONFLICT
+        head = won.head
+    return head
+
+
 def test_a_founding_starts_the_group(host: RelayHost) -> None:
     """The generation counts foundings, the head is the founding's sequence number."""
     alice = Peer.join(host, "alice")
@@ -86,18 +100,10 @@ def test_fifty_racing_commits_have_one_winner_per_head(host: RelayHost) -> None:
 def test_who_lost_twice_has_the_head_reserved(host: RelayHost) -> None:
     """For two seconds, first come first served; then everybody may again."""
     host.relay.reconfigure(Settings(commits_per_minute=1000, commits_burst=1000), b"")
-    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
-    room = alice.room(bob, carol)
-    head = 1
-    for _ in range(2):
-        won = _commit(alice, room, head)
-        assert isinstance(won, Appended)
-        for loser in (bob, carol):
-            lost = _commit(loser, room, head)
-            assert isinstance(lost, Error)
-            assert lost.code is ErrorCode.CONFLICT
-        head = won.head
-    reserved = _commit(alice, room, head)
+    alice, bob, carol, dave = (Peer.join(host, name) for name in ("alice", "bob", "carol", "dave"))
+    room = alice.room(bob, carol, dave)
+    head = _losing_twice(dave, (bob, carol), room)
+    reserved = _commit(dave, room, head)
     assert isinstance(reserved, Error)
     assert (reserved.code, reserved.retry_after, reserved.head) == (ErrorCode.RESERVED, 2_000, head)
     held_up = _commit(carol, room, head)
@@ -105,27 +111,84 @@ def test_who_lost_twice_has_the_head_reserved(host: RelayHost) -> None:
     assert held_up.code is ErrorCode.RESERVED
     won = _commit(bob, room, head)
     assert isinstance(won, Appended), "it was reserved for bob"
-    assert isinstance(_commit(alice, room, won.head), Appended)
+    assert isinstance(_commit(dave, room, won.head), Appended)
 
 
 def test_a_reservation_lapses(host: RelayHost) -> None:
     """And who let it lapse gets no other for a minute."""
     host.relay.reconfigure(Settings(commits_per_minute=1000, commits_burst=1000), b"")
-    alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
-    room = alice.room(bob)
-    head = 1
-    for _ in range(2):
-        won = _commit(alice, room, head)
-        assert isinstance(won, Appended)
-        _commit(bob, room, head)
-        head = won.head
+    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
+    room = alice.room(bob, carol)
+    head = _losing_twice(carol, (bob,), room)
     host.now += 2_000
     for _ in range(3):
-        won = _commit(alice, room, head)
+        won = _commit(carol, room, head)
         assert isinstance(won, Appended)
         lost = _commit(bob, room, head)
         assert isinstance(lost, Error)
         head = won.head
+
+
+def test_a_reservation_that_was_used_gives_no_other_for_a_minute(host: RelayHost) -> None:
+    """Else whoever loses on purpose would hold the head again and again."""
+    host.relay.reconfigure(Settings(commits_per_minute=1000, commits_burst=1000), b"")
+    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
+    room = alice.room(bob, carol)
+    head = _losing_twice(carol, (bob,), room)
+    won = _commit(bob, room, head)
+    assert isinstance(won, Appended)
+    for _ in range(3):
+        assert isinstance(_commit(bob, room, head), Error)
+    again = _commit(carol, room, won.head)
+    assert isinstance(again, Appended)
+    host.now += 60_000
+    for _ in range(2):
+        assert isinstance(_commit(bob, room, head), Error)
+    refused = _commit(carol, room, again.head)
+    assert isinstance(refused, Error)
+    assert refused.code is ErrorCode.RESERVED
+
+
+def test_an_admin_comes_before_whoever_holds_the_head(host: RelayHost) -> None:
+    """A reservation doesn't stop an admin's commit, and one loss reserves the head for it."""
+    host.relay.reconfigure(Settings(commits_per_minute=1000, commits_burst=1000), b"")
+    alice, bob, carol = (Peer.join(host, name) for name in ("alice", "bob", "carol"))
+    room = alice.room(bob, carol)
+    head = _losing_twice(carol, (bob,), room)
+    passed = _commit(alice, room, head)
+    assert isinstance(passed, Appended), "it was reserved for bob, who is no admin"
+    assert isinstance(_commit(alice, room, head), Error)
+    for member in (bob, carol):
+        refused = _commit(member, room, passed.head)
+        assert isinstance(refused, Error)
+        assert refused.code is ErrorCode.RESERVED, "one loss is enough for an admin, whoever held it before"
+    assert isinstance(_commit(alice, room, passed.head), Appended)
+
+
+def test_between_admins_it_is_first_come_first_served(host: RelayHost) -> None:
+    """None takes the head from another."""
+    host.relay.reconfigure(Settings(commits_per_minute=1000, commits_burst=1000), b"")
+    alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
+    room = alice.room(bob)
+    won = _commit(alice, room, 1, change=ChannelChange(admins=(alice.account.public, bob.account.public)))
+    assert isinstance(won, Appended)
+    assert isinstance(_commit(bob, room, 1), Error)
+    for _ in range(2):
+        refused = _commit(alice, room, won.head)
+        assert isinstance(refused, Error)
+        assert refused.code is ErrorCode.RESERVED
+    assert isinstance(_commit(bob, room, won.head), Appended)
+
+
+def test_a_large_commit_counts_as_several(host: RelayHost) -> None:
+    """Ten of a quarter of a megabyte at once, or one of the largest."""
+    alice = Peer.join(host, "alice")
+    room = alice.room()
+    large = _commit(alice, room, 1, payload=bytes(MAX_COMMIT_PAYLOAD))
+    assert isinstance(large, Appended)
+    refused = _commit(alice, room, large.head, payload=bytes(MAX_COMMIT_PAYLOAD))
+    assert isinstance(refused, Error)
+    assert refused.code is ErrorCode.RATE_LIMITED
 
 
 def test_commits_are_limited_per_device(host: RelayHost) -> None:

@@ -105,7 +105,7 @@ def test_the_first_who_loses_twice_holds_the_head() -> None:
     with pytest.raises(RelayError) as caught:
         contest.require_turn(b"b", 500, 7)
     assert (caught.value.code, caught.value.retry_after, caught.value.head) == (ErrorCode.RESERVED, 1_500, 7)
-    contest.won(b"a")
+    contest.won(b"a", 500)
     contest.require_turn(b"c", 500, 8)
 
 
@@ -113,7 +113,7 @@ def test_a_win_ends_the_count() -> None:
     """Twice in a row is meant."""
     contest = Contest()
     contest.lost(b"a", 0)
-    contest.won(b"a")
+    contest.won(b"a", 0)
     contest.lost(b"a", 0)
     contest.require_turn(b"b", 0, 1)
 
