@@ -54,6 +54,8 @@ MAX_LINES = 10_000
 """Lines or hits in one answer."""
 IDLE_SECONDS = 5.0
 """Quiet time after which the write-ahead log is emptied."""
+LONGEST_LOG_SECONDS = 15.0
+"""The same where it never gets quiet: used keys and deleted text are gone from the disk after this time."""
 RESTART_FIRST_MS = 1_000
 RESTART_LONGEST_MS = 60_000
 """Pause before connecting again after the engine had to be thrown away, doubled each time."""
@@ -107,6 +109,7 @@ class Runner:
         self._work: list[_Work] = []
         self._backlog: list[_Item] = []
         self._checkpoint_at: int | None = None
+        self._checkpoint_latest = 0
         self._listeners: tuple[Listener, ...] = listeners
         self._listening = threading.Lock()
         self._closed = threading.Event()
@@ -276,7 +279,9 @@ class Runner:
             self._start_over(error, now)
             return
         if changed:
-            self._checkpoint_at = now + int(IDLE_SECONDS * 1000)
+            if self._checkpoint_at is None:
+                self._checkpoint_latest = now + int(LONGEST_LOG_SECONDS * 1000)
+            self._checkpoint_at = min(now + int(IDLE_SECONDS * 1000), self._checkpoint_latest)
         self._wake_at = batch[-1].wake_at
         for effects in batch:
             if self._stream is not None:

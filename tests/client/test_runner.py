@@ -1,5 +1,6 @@
 """The I/O shell: failures of disk and store, and what survives them."""
 
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from secure_chat.client.errors import ClientClosed, CommandFailed, StoreDamagedE
 from secure_chat.client.events import Event, MessageAdded, Result, ShuttingDown
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile
 from secure_chat.client.queries import GetStatus
-from secure_chat.client.runner import IDLE_SECONDS, Runner
+from secure_chat.client.runner import IDLE_SECONDS, LONGEST_LOG_SECONDS, Runner
 from secure_chat.client.store import Store
 from secure_chat.client.views import ConnectionState, StatusView
 from secure_chat.errors import SecureChatError
@@ -132,3 +133,21 @@ def test_log_is_emptied_when_nothing_happens(home: Path, relay: RelayProcess) ->
         client.send("#lobby", "hello")
         log = home / "profiles" / "emil" / "store.db-wal"
         wait_until(lambda: not log.read_bytes().strip(b"\0"), "an empty log", timeout=IDLE_SECONDS * 6)
+
+
+@pytest.mark.usefixtures("home")
+def test_log_is_emptied_though_it_never_gets_quiet(home: Path, relay: RelayProcess) -> None:
+    """Keys and texts that were deleted are gone from the disk after a quarter of a minute, also in a busy chat."""
+    with join(relay, "finn") as client:
+        log = home / "profiles" / "finn" / "store.db-wal"
+        client.send("#lobby", "the first of many")
+        first = log.read_bytes()[56:4152]  # the first page in it, which no other is like: each is encrypted anew
+        assert first.strip(b"\0")
+        began = sent = time.monotonic()
+        while first in log.read_bytes():
+            now = time.monotonic()
+            assert now < began + LONGEST_LOG_SECONDS * 3
+            if now > sent + IDLE_SECONDS / 4:
+                client.send("#lobby", "and another")
+                sent = now
+            time.sleep(0.05)
