@@ -102,6 +102,30 @@ def test_poison_in_the_lobby_is_left_behind_by_all() -> None:
         nothing_false([*honest, nodes[2]])
 
 
+def test_an_admin_who_leaves_while_everybody_is_out_holds_up_nobody() -> None:
+    """The next in line founds the room anew: who has said to leave is not waited for, with or without a leaf."""
+    with lying_relay() as world:
+        founder, bob, carol, mallory = (world.join(name) for name in ("founder", "bob", "carol", "mallory"))
+        world.settle()
+        rogue = Rogue(mallory)
+        everybody = {o.leaf_index for o in rogue.occupants("#lobby")}
+        rogue.append("#lobby", EntryKind.COMMIT, poison(rogue.group("#lobby"), everybody), group_info=b"no help")
+        world.settle(500)
+        founder.do(LeaveRoom("#lobby"))
+        mallory.do(LeaveRoom("#lobby"))
+        world.settle(2 * BACK)
+        for node in (bob, carol):
+            node.do(Send("#lobby", f"{node.name} is back"))
+        world.settle()
+        for node in (bob, carol):
+            assert {"bob is back", "carol is back"} <= set(node.texts())
+        assert "founder" not in {
+            bob.engine._state.people[a].handle for a in bob.engine._state.accounts(room_of(bob, "#lobby"))
+        }
+        check_all([bob, carol])
+        nothing_false([founder, bob, carol])
+
+
 def test_garbage_as_a_commit_moves_nobody() -> None:
     """Bytes that are no commit take the head and nothing else; the room goes on."""
     with lying_relay() as world:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from secure_chat.client.commands import CreateRoom, InvitePeople, RefreshKeys, Send
+from secure_chat.client.commands import CreateRoom, InvitePeople, LeaveRoom, RefreshKeys, Send
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import ConnectionChanged, SecurityKind
@@ -195,6 +195,24 @@ def test_a_restored_relay_is_told_and_everybody_goes_on() -> None:
         assert "and here, too" in bob.texts()
         check_all([alice, bob])
         nothing_false([alice, bob])
+
+
+def test_who_was_leaving_when_the_relay_lost_changes_leaves_all_the_same() -> None:
+    """The leaf that others find again is an older one than the leaving note names: bob comes back, and then goes."""
+    with lying_relay() as world:
+        alice, bob, carol = world.join("alice"), world.join("bob"), world.join("carol")
+        world.settle()
+        world.back_up_relay()
+        bob.do(RefreshKeys("#lobby"))
+        world.settle()
+        bob.ask(LeaveRoom("#lobby"))
+        bob.lose_connection()
+        world.restore_relay()
+        world.settle(300_000)
+        assert room_of(bob, "#lobby").phase == Phase.LEFT
+        inside = {alice.engine._state.own_account, carol.engine._state.own_account}
+        assert set(alice.engine._state.accounts(room_of(alice, "#lobby"))) == inside
+        check_all([alice, bob, carol])
 
 
 def test_both_sides_of_a_conversation_restored_find_each_other_again() -> None:

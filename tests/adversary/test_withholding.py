@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import Send
+from secure_chat.client.commands import RefreshKeys, RestartRoom, Send
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
@@ -75,6 +75,55 @@ def test_a_dropped_message_never_shows_as_delivered() -> None:
         state = next(line.state for line in alice.history() if line.text == "the secret plan")
         assert state is DeliveryState.SENT
         nothing_false([alice, bob, carol])
+
+
+def new_chain(node: Node, room: str) -> None:
+    """The client's device key is another, as after a return elsewhere, and gets into this room with a commit."""
+    node.engine._device.renew(fresh_key=True)
+    node.do(RefreshKeys(room))
+    node.lose_connection()  # the next one publishes key packages of the new key
+    node.world.settle()
+
+
+def test_the_last_messages_before_fresh_keys_cannot_be_cut_off() -> None:
+    """The next chain tells bob that the end of the former one is missing; alice's ticks stay true."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        drop = Withhold(alice, bob)
+        world.outgoing.append(drop)
+        lost = [alice.do(Send("#lobby", text)) for text in ("the plan", "and its date")]
+        world.settle()
+        drop.active = False
+        new_chain(alice, "#lobby")
+        after = [alice.do(Send("#lobby", f"later {number}")) for number in range(5)]
+        world.settle(60_000)
+        noticed(bob, SecurityKind.GAP, "messages of alice are missing", "alice")
+        states = {line.id: line.state for line in alice.history()}
+        assert [states[str(message)] for message in lost] == [DeliveryState.SENT] * 2
+        assert [states[str(message)] for message in after] == [DeliveryState.DELIVERED] * 5
+        nobody_noticed([carol])
+        nothing_false([alice, bob, carol])
+
+
+def test_who_never_acknowledged_a_new_chain_is_not_taken_for_a_newcomer() -> None:
+    """Bob comes back by founding the conversation anew: what alice wrote before that, and he lost, is not delivered."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        alice.do(Send("bob", "hello"))
+        world.settle(30_000)
+        new_chain(alice, "bob")
+        drop = Withhold(alice, bob)
+        world.outgoing.append(drop)
+        lost = alice.do(Send("bob", "the plan"))
+        world.settle()
+        drop.active = False
+        bob.do(RestartRoom("alice"))
+        world.settle(60_000)
+        seen = alice.do(Send("bob", "anything new?"))
+        world.settle(60_000)
+        assert next(line.state for line in alice.history() if line.id == seen) is DeliveryState.DELIVERED
+        assert next(line.state for line in alice.history() if line.id == lost) is DeliveryState.SENT
+        nothing_false([alice, bob])
 
 
 def test_messages_held_back_come_late_and_say_so() -> None:

@@ -85,7 +85,12 @@ class Channels:
             if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
                 self._compare(room, found)
             if room.phase == Phase.LEAVING:
-                state.tasks.start(self._leaving.resume(room))
+                if found is not None and found.head < room.head:
+                    # A relay that has lost changes may have an older leaf, which the note would not name.
+                    room.parting = True
+                    lose(state, room)
+                else:
+                    state.tasks.start(self._leaving.resume(room))
         if not profile.lobby_entered and LOBBY in self._session.features:
             state.tasks.start(self._enter_lobby())
         member = (Phase.NEW, Phase.INVITED, Phase.JOINED, Phase.OUT, Phase.LEAVING)

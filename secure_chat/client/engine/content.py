@@ -30,6 +30,7 @@ __all__ = [
     "Delete",
     "Edit",
     "Envelope",
+    "Former",
     "Milestone",
     "Opened",
     "Progress",
@@ -64,6 +65,8 @@ MAX_MISSING = 16
 """Gaps named for one device; before a seventeenth one nothing further counts as delivered."""
 MAX_MILESTONES = 8
 """Epochs in which something was written, as told to newcomers."""
+MAX_FORMERS = 2
+"""Ended chains that a new one names: the last, and one more if nobody has heard of that yet."""
 MAX_CODES = 16
 """Rooms compared along with one direct message."""
 
@@ -142,6 +145,14 @@ class Milestone(Struct, frozen=True, array_like=True):
     count: _Count
 
 
+class Former(Struct, frozen=True, array_like=True):
+    """An ended chain of the same device in the room: how many of its envelopes the relay has taken."""
+
+    chain: _Chain
+    count: Annotated[int, Meta(ge=1, le=2**63 - 1)]
+    milestones: Annotated[tuple[Milestone, ...], Meta(max_length=MAX_MILESTONES)] = ()
+
+
 class UnknownBody(Struct, frozen=True):
     """A kind that this version doesn't know."""
 
@@ -184,6 +195,8 @@ class Envelope(Struct, frozen=True, array_like=True):
     """In direct messages: rooms that both are in."""
     milestones: Annotated[tuple[Milestone, ...], Meta(max_length=MAX_MILESTONES)] = ()
     """Oldest first: from them a newcomer knows where the chain stood when it came in. Left out once all know."""
+    formers: Annotated[tuple[Former, ...], Meta(max_length=MAX_FORMERS)] = ()
+    """The chains before this one, oldest first; left out at the same time."""
 
     def encode(self) -> bytes:
         """The bytes to encrypt."""
@@ -231,7 +244,7 @@ def hash_envelope(data: bytes) -> bytes:
 
 def fits(body: Body) -> bool:
     """Whether the body fits one message."""
-    overhead = 256 + MAX_CODES * 64
+    overhead = 1024 + MAX_CODES * 64
     return len(encode_body(body)) + overhead <= MAX_ENVELOPE
 
 

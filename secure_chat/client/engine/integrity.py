@@ -15,6 +15,7 @@ from secure_chat.client.engine.content import (
     HASH_LENGTH,
     MAX_CODES,
     Envelope,
+    Former,
     Progress,
     RoomState,
     hash_envelope,
@@ -96,6 +97,8 @@ class Integrity:
         expected = _row(sender, _EXPECTED)
         here = (room.entered_generation, room.entered_epoch)
         since = [m.count for m in envelope.milestones if (m.generation, m.epoch) >= here]
+        for former in envelope.formers:
+            self._end(room, sender, former, time)
         if self._chain(room, expected) is not None:
             first = 0
             del self._chains[room.channel, expected]
@@ -106,6 +109,23 @@ class Integrity:
         if envelope.counter > first + 1:
             self._gap(room, sender, chain, envelope.counter, time)
         return chain
+
+    def _end(self, room: Room, sender: Identity, former: Former, time: int) -> None:
+        """An ended chain: what was written in it for this device, and has not come, is missing."""
+        for row in self._state.rows(spaces.CHAINS + room.channel.hex()):
+            chain = self._chain(room, row) if row[CHAIN_LENGTH:] == former.chain else None
+            if chain is not None and chain.account == sender.account_key:
+                if former.count > chain.last:
+                    self._gap(room, sender, chain, former.count + 1, time)
+                    chain.last, chain.hash = former.count, b""
+                    self._save(room, row, chain)
+                return
+        here = (room.entered_generation, room.entered_epoch)
+        since = [m.count for m in former.milestones if (m.generation, m.epoch) >= here]
+        first = min([*since[:1], former.count])
+        if former.count > first:
+            text = _gap_text(former.count - first, sender.handle)
+            self._history.gap(room, sender.handle, sender.account_key, text, time)
 
     def _gap(self, room: Room, sender: Identity, chain: Chain, counter: int, time: int) -> None:
         first, last = chain.last + 1, counter - 1

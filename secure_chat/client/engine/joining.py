@@ -289,7 +289,7 @@ class Joining:
         if room.phase == Phase.INVITED:
             self.accept(room)
         if room.phase in (Phase.JOINED, Phase.OUT):
-            room.undecided = False
+            room.undecided = room.parting = False
             return
         room.phase = Phase.ENTERING
         room.attempts = 1

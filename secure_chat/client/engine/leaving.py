@@ -55,6 +55,13 @@ class Leaving:
         self._state.show(room)
         yield from self.resume(room)
 
+    def part(self, room: Room) -> None:
+        """Back in a room that this device had been leaving: now it can be left."""
+        room.phase, room.parting = Phase.LEAVING, False
+        self._state.save(room)
+        self._state.show(room)
+        self._state.tasks.start(self.resume(room))
+
     def resume(self, room: Room) -> Task[None]:
         """From where leaving was interrupted."""
         state = self._state
@@ -112,10 +119,9 @@ class Leaving:
         room.acknowledged.clear()
         room.claims.clear()
         room.notes.clear()
-        room.receipt_due = room.undecided = False
+        room.receipt_due = room.undecided = room.parting = False
         room.attempts = 0
         room.chain_key = b""
-        room.milestones = []
         state.save_roster(room, None)
         state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)

@@ -15,7 +15,6 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import (
     CHAIN_LENGTH,
     ENVELOPE_VERSION,
-    HASH_LENGTH,
     MAX_MILESTONES,
     MESSAGE_ID_LENGTH,
     Body,
@@ -29,6 +28,7 @@ from secure_chat.client.engine.content import (
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.own_chain import retire
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
@@ -139,6 +139,7 @@ class Outbox:
 
     def drop_room(self, room: Room, reason: str) -> None:
         """The room is gone: what waited fails."""
+        retire(room, self._rooms.get(room.channel, {}).values())
         for item in list(self._rooms.get(room.channel, {}).values()):
             self._on_their_way.get(room.channel, {}).pop(item.order, None)
             if item.line:
@@ -244,6 +245,7 @@ class Outbox:
             if (room.generation, epoch) > newest:
                 room.milestones = [*milestones, Milestone(room.generation, epoch, room.counter)][-MAX_MILESTONES:]
         room.counter += 1
+        known = self._known_to_all(room)
         codes = self._integrity.shared_states(room.peer) if room.kind == RoomKind.DIRECT and item.line else ()
         return Envelope(
             version=ENVELOPE_VERSION,
@@ -256,7 +258,8 @@ class Outbox:
             fallback="",
             body=msgspec.Raw(item.body),
             codes=codes,
-            milestones=() if self._known_to_all(room) else tuple(room.milestones),
+            milestones=() if known else tuple(room.milestones),
+            formers=() if known else tuple(room.formers),
         )
 
     def _known_to_all(self, room: Room) -> bool:
@@ -346,12 +349,12 @@ class Outbox:
         """This device has another key in the room: its chain begins anew, and what waits gets new places."""
         if room.chain_key == key:
             return
+        waiting = self._rooms.get(room.channel, {}).values()
+        retire(room, waiting)
         room.chain_key, room.chain = key, self._state.random.randbytes(CHAIN_LENGTH)
-        room.counter, room.chain_hash = 0, bytes(HASH_LENGTH)
-        room.milestones = []
         room.acknowledged = dict.fromkeys(room.acknowledged, Acknowledged(0, 0))
         self._state.delete(spaces.SENT + room.channel.hex(), None)
-        for item in self._rooms.get(room.channel, {}).values():
+        for item in waiting:
             if item.counter:
                 spaces.forget_encryption(item)
                 self._state.save_outgoing(item)

@@ -7,6 +7,7 @@ new store id, a fresh device key with a higher certificate serial, and asks ever
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.effects import PutRow, Write
+from secure_chat.client.engine.own_chain import retire
 from secure_chat.client.engine.spaces import Phase, Profile, Room, forget_encryption
 from secure_chat.client.engine.state import State
 from secure_chat.wire.limits import STORE_ID_LENGTH
@@ -29,6 +30,7 @@ def start_over(state: State, device: Device) -> None:
     device.renew(fresh_key=True)
     state.delete(spaces.KEY_PACKAGES, None)
     for room in state.rooms.values():
+        retire(room, [item for item in state.outbox.values() if item.room == room.channel])
         state.save_pending(room, None)
         if room.next:
             state.drop_group(room, room.next)

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from secure_chat.client.engine.content import Envelope, Milestone
+from secure_chat.client.engine.content import Envelope, Former, Milestone
 from secure_chat.errors import SecureChatError
 
 __all__ = [
@@ -274,6 +274,10 @@ class Room(Struct):
     """Account that signed the Welcome into `next`."""
     spent: bool = False
     """Nothing is encrypted with `group` any more: this device is out, and its keys may have been used elsewhere."""
+    formers: list[Former] = []
+    """Own chains before the present one."""
+    parting: bool = False
+    """Comes back into the room only to leave it: the relay had lost changes, and the leaf there may be another."""
 
 
 class RosterEntry(Struct, array_like=True):

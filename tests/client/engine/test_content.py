@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secure_chat.client.engine.content import (
+    CHAIN_LENGTH,
     MAX_CODES,
     MAX_ENVELOPE,
+    MAX_FORMERS,
     MAX_MILESTONES,
     Accepted,
     Body,
@@ -15,6 +17,7 @@ from secure_chat.client.engine.content import (
     Delete,
     Edit,
     Envelope,
+    Former,
     Milestone,
     Progress,
     Reaction,
@@ -124,11 +127,13 @@ def test_the_longest_message_fits_the_relays_limit() -> None:
     longest = Text("x" * 50_000)
     assert fits(longest)
     assert not fits(Text("x" * MAX_ENVELOPE))
+    milestones = (Milestone(2**63 - 1, 2**63 - 1, 2**63 - 1),) * MAX_MILESTONES
     full = envelope(
         "text",
         encode_body(longest),
         codes=tuple(RoomState(ID, 2**63 - 1, 2**63 - 1, ID) for _ in range(MAX_CODES)),
-        milestones=tuple(Milestone(2**63 - 1, 2**63 - 1, 2**63 - 1) for _ in range(MAX_MILESTONES)),
+        milestones=milestones,
+        formers=(Former(bytes(CHAIN_LENGTH), 2**63 - 1, milestones),) * MAX_FORMERS,
     ).encode()
     assert len(full) <= MAX_ENVELOPE
     signature, framing = 70, 300

@@ -8,6 +8,7 @@ from secure_chat.client.engine.content import (
     CHAIN_LENGTH,
     MAX_MISSING,
     Envelope,
+    Former,
     Milestone,
     Progress,
     RoomState,
@@ -35,6 +36,7 @@ class Author:
         self.counter = 0
         self.hash = bytes(16)
         self.milestones: tuple[Milestone, ...] = ()
+        self.formers: tuple[Former, ...] = ()
 
     def write(self, text: str = "text") -> tuple[Envelope, bytes]:
         self.counter += 1
@@ -49,6 +51,7 @@ class Author:
             "",
             msgspec.Raw(encode_body(Text(text))),
             milestones=self.milestones,
+            formers=self.formers,
         )
         encoded = envelope.encode()
         self.hash = hash_envelope(encoded)
@@ -122,6 +125,41 @@ def test_what_was_written_since_one_came_in_is_missing(
     bob.milestones = (Milestone(1, 2, 0), Milestone(1, 4, 5), Milestone(1, 6, 7))
     take(integrity, room, bob.write())
     assert gap_lines(state, store, room) == ["2 messages of bob are missing here."]
+
+
+def test_the_end_of_a_former_chain_cannot_be_cut_off(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """The next chain says how long it was; who was not there for it misses nothing."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write())
+    again = Author(bytes([2]) * CHAIN_LENGTH)
+    again.formers = (Former(CHAIN, 3, (Milestone(1, 2, 0),)),)
+    written = again.write()
+    take(integrity, room, written)
+    assert take(integrity, room, written) is Verdict.REPEATED
+    assert gap_lines(state, store, room) == ["2 messages of bob are missing here."]
+
+
+def test_a_former_chain_that_never_came_is_missing_from_when_one_came_in(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """Its milestones tell what was written since."""
+    again = Author(bytes([2]) * CHAIN_LENGTH)
+    again.formers = (Former(CHAIN, 9, (Milestone(1, 2, 0), Milestone(1, 4, 5), Milestone(1, 6, 7))),)
+    take(integrity, room, again.write())
+    assert gap_lines(state, store, room) == ["2 messages of bob are missing here."]
+
+
+def test_nobody_can_end_anothers_chain(state: State, room: Room, integrity: Integrity) -> None:
+    """A chain belongs to an account."""
+    alice, bob = Author(), Author(bytes([2]) * CHAIN_LENGTH)
+    integrity.take(room, ALICE.identity, *alice.write(), time=0)
+    bob.formers = (Former(CHAIN, 5),)
+    take(integrity, room, bob.write())
+    integrity.take(room, ALICE.identity, *alice.write(), time=0)
+    assert kinds(state) == []
 
 
 def test_a_late_message_heals_its_gap(state: State, room: Room, integrity: Integrity, store: Store) -> None:

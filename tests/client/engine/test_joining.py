@@ -165,6 +165,39 @@ def test_a_declined_invitation_is_told_and_can_come_again() -> None:
         check_all([alice, bob])
 
 
+def test_joining_an_open_room_that_others_have_put_one_into_accepts_that() -> None:
+    """As after a relay's restore; it needs no other way in."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        lobby = bytes.fromhex(bob.rooms()["#lobby"].id)
+        bob.engine._state.rooms[lobby].phase = Phase.INVITED
+        epoch = group_epoch(alice, "#lobby")
+        bob.do(JoinRoom("lobby"))
+        w.settle()
+        assert bob.rooms()["#lobby"].joined
+        assert group_epoch(alice, "#lobby") == epoch
+        check_all([alice, bob])
+
+
+def test_joining_while_leaving_waits_for_a_second_word() -> None:
+    """The two don't get into each other's way."""
+    with world() as w:
+        w.join("alice")
+        bob = w.join("bob")
+        leaving = bob.ask(LeaveRoom("#lobby"))
+        assert bob.fails(JoinRoom("lobby")) is FailureCode.BLOCKED
+        w.run_until(lambda: bob.answer(leaving) is not None)
+        bob.do(JoinRoom("lobby"))
+        w.settle()
+        assert bob.rooms()["#lobby"].joined
+
+
+def group_epoch(node: Node, name: str) -> int:
+    """Of the room's MLS group."""
+    state = node.engine._state
+    return state.group(state.rooms[bytes.fromhex(node.rooms()[name].id)]).epoch
+
+
 def test_who_left_an_open_room_can_come_back() -> None:
     """And reads on, without a false alarm."""
     with world() as w:
