@@ -19,7 +19,7 @@ from secure_chat.server.config import Configuration
 from secure_chat.server.errors import ConfigurationError, LockedError
 from secure_chat.transport.addresses import local_hosts
 
-__all__ = ["Home", "RelayCertificate", "certificate_hosts", "link_host", "listen_addresses"]
+__all__ = ["Home", "RelayCertificate", "certificate_hosts", "link_host", "listen_addresses", "metrics_address"]
 
 CHECKOUT_CERTIFICATES = Path("certs")
 """Where `scripts/generate_certs.py` puts its files; used when the relay is started beside it, and from then on."""
@@ -196,6 +196,14 @@ def listen_addresses(configuration: Configuration) -> list[tuple[str, int]]:
             raise ConfigurationError(f"listen: {text}: host:port is meant, such as 0.0.0.0:{DEFAULT_PORT}")
         found.append((host.removeprefix("[").removesuffix("]"), int(port)))
     return found
+
+
+def metrics_address(configuration: Configuration) -> tuple[str, int]:
+    """(host, port) of `metrics`; raises ConfigurationError."""
+    host, _, port = configuration.metrics.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise ConfigurationError(f"metrics: {configuration.metrics}: host:port is meant, such as 127.0.0.1:9464")
+    return host, int(port)
 
 
 def certificate_hosts(configuration: Configuration) -> list[str]:

@@ -29,6 +29,7 @@ from secure_chat.server.core.admin import (
 from secure_chat.server.errors import ServerError
 from secure_chat.server.home import Home, RelayCertificate
 from secure_chat.server.service import RelayService
+from secure_chat.server.tables import size
 
 __all__ = ["run", "show_link"]
 
@@ -137,6 +138,7 @@ def _serve(
     files = [file] if file else []
     stamp: list[tuple[int, int, int] | None] = []  # so the first look finds what changed since the files were read
     renewal = time.monotonic() + _RENEWAL_INTERVAL
+    full = False
     while True:
         try:
             wish = wishes.get(timeout=_LOOK_INTERVAL)
@@ -149,6 +151,7 @@ def _serve(
             logger.error("%s: stopping; a supervisor may start the relay again", problem)
             service.stop("the relay has failed", _RETRY_AFTER_MS)
             raise ServerError("the relay has failed; its log says more")
+        full = _watch_space(service, full)
         seen = _stamp([*files, *service.certificate_files])
         if wish is _Wish.RELOAD or seen != stamp or time.monotonic() >= renewal:
             stamp = seen
@@ -175,6 +178,16 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
         return
     if changed or force:
         logger.info("reloaded: %s", ", ".join(changed) or "nothing had changed")
+
+
+def _watch_space(service: RelayService, was_full: bool) -> bool:
+    """Says once that the disk has become full, and that it no longer is; whether it is now."""
+    problem = service.space_problem()
+    if problem is not None and not was_full:
+        logger.error("%s", problem)
+    elif problem is None and was_full:
+        logger.info("there is room on the disk again: %s", size(service.free_space()))
+    return problem is not None
 
 
 def _warn_of_another_authority(home: Home, certificate: RelayCertificate) -> None:

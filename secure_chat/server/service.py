@@ -10,6 +10,7 @@ read, the shard passes it on and says goodbye.
 
 import logging
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from secure_chat.server.config import Configuration
 from secure_chat.server.control import ControlSocket, Description
 from secure_chat.server.core.admin import AdminCommand, AdminResult
 from secure_chat.server.engine import RelayEngine, milliseconds
-from secure_chat.server.home import Home, RelayCertificate, link_host, listen_addresses
+from secure_chat.server.home import Home, RelayCertificate, link_host, listen_addresses, metrics_address
 from secure_chat.server.io.admission import ShardLimits
 from secure_chat.server.io.front_door import DoorLimits, FrontDoor
 from secure_chat.server.io.reader import ReaderThread
@@ -30,6 +31,7 @@ from secure_chat.server.io.shard import Shard
 from secure_chat.server.io.writer import WriterThread
 from secure_chat.server.metrics import Metric, MetricsServer
 from secure_chat.server.storage.reader import LogReader
+from secure_chat.server.tables import size
 from secure_chat.transport.listener import Listener
 from secure_chat.transport.tls import ContextHolder
 
@@ -64,8 +66,8 @@ class RelayService:
         self._control = ControlSocket(home, self.ask, self.describe)
         self._metrics: MetricsServer | None = None
         if configuration.metrics:
-            host, _, port = configuration.metrics.rpartition(":")
-            self._metrics = MetricsServer(host, int(port) if port.isdigit() else -1, self.metrics, self.problem)
+            host, port = metrics_address(configuration)
+            self._metrics = MetricsServer(host, port, self.metrics, self.problem)
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
@@ -179,6 +181,20 @@ class RelayService:
             return "the front door has ended"
         return None
 
+    def free_space(self) -> int:
+        """Bytes that are left on the disk of the database."""
+        return shutil.disk_usage(self._home.root).free
+
+    def space_problem(self) -> str | None:
+        """What to tell the operator while writes are refused for want of space."""
+        free, reserve = self.free_space(), self._configuration.limits.disk_reserve
+        if free >= reserve:
+            return None
+        return (
+            f"the disk is full: {size(free)} left, less than limits.disk_reserve ({size(reserve)}); "
+            "writes are refused until there is room"
+        )
+
     def metrics(self) -> list[Metric]:
         """Counters and gauges of all threads."""
         shards, door, writer = self._shards, self._front_door, self._writer
@@ -202,6 +218,7 @@ class RelayService:
             ("transaction_seconds_total", counter, "Time spent in transactions.", lambda: writer.busy),
             ("certificate_expires_seconds", gauge, "When the certificate ends, POSIX seconds.",
              lambda: self._certificate.expires),
+            ("disk_free_bytes", gauge, "Left on the disk of the database.", self.free_space),
             ("uptime_seconds", gauge, "Since the start.", lambda: time.monotonic() - self._started),
         ]  # fmt: skip
         return [(f"secure_chat_{name}", kind, text, float(value())) for name, kind, text, value in rows]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from secure_chat.wire.errors import ErrorCode
+from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import Entry, EntryKind, Error, Goodbye
 from tests.relay_client import Person
 from tests.relay_process import RelayProcess
@@ -66,3 +66,24 @@ def test_a_relay_that_cannot_write_still_lets_go(tmp_path: Path) -> None:
         client.send(client.append_message(room, b"x" * 60_000))
         client.wait_for_end()
     assert relay.stop() in (0, 1)
+
+
+def test_a_full_disk_is_told_once_in_the_log_and_so_is_its_end(tmp_path: Path) -> None:
+    """Writes are refused before it is really full; room that is made counts at once."""
+    options = tmp_path / "server.toml"
+    options.write_text(f"[limits]\ndisk_reserve = {2**60}\n")
+    relay = RelayProcess(tmp_path, "--config", str(options), settings={"metrics": "127.0.0.1:0"})
+    relay.start()
+    token = relay.invite()
+    relay.wait_for_log("the disk is full: ")
+    with relay.connect() as client:
+        client.hello()
+        with pytest.raises(RelayError) as refusal:
+            client.register(Person("alice"), token)
+        assert refusal.value.code is ErrorCode.DISK_FULL
+    options.write_text("[limits]\ndisk_reserve = 0\n")
+    relay.wait_for_log("there is room on the disk again: ")
+    relay.enter(Person("alice"), token).close()
+    assert relay.metric("disk_free_bytes") > 0
+    assert relay.stop() == 0
+    assert len([line for line in relay.log if line["level"] == "error"]) == 1

@@ -278,6 +278,8 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(relay: RelayProcess) -> 
         (("--listen", "nowhere.invalid:1"), "can't listen on nowhere.invalid:1"),
         (("--cert", "x.pem"), "certificate and key are given together"),
         (("--metrics", "0.0.0.0:9"), "is not loopback"),
+        (("--metrics", "127.0.0.1"), "host:port is meant, such as 127.0.0.1:9464"),
+        (("--metrics", "127.0.0.1:99999"), "host:port is meant, such as 127.0.0.1:9464"),
         (("--config", "missing.toml"), "missing.toml: No such file"),
     ],
 )

@@ -323,7 +323,9 @@ class Outbox:
                 self._pace[room.channel] = max(self._pace.get(room.channel, WINDOW) / 2, 1)
             state.set_timer("outbox", room.channel, state.now + (error.retry_after or RETRY_AFTER))
             if error.code in _SHOWN:
-                self._show(item, DeliveryState.QUEUED, str(error))
+                for waiting in self._rooms.get(room.channel, {}).values():  # they all wait for the same
+                    if not waiting.failed:
+                        self._show(waiting, DeliveryState.QUEUED, str(error))
         elif item.line:
             item.failed = True
             item.payload, item.append, item.head = b"", 0, 0

@@ -24,6 +24,7 @@ from secure_chat.server.core.effects import (
     Reply,
     Tick,
 )
+from secure_chat.server.errors import DiskFullError, StorageError
 from secure_chat.server.io.mail import Batch, Durable
 from secure_chat.server.io.shard import Shard
 from secure_chat.wire.errors import ErrorCode
@@ -167,7 +168,10 @@ class WriterThread:
         try:
             effects = engine.run(inputs, self._clock())
         except Exception as error:
-            logger.exception("a transaction failed; nothing of it was kept")
+            if isinstance(error, StorageError):
+                logger.error("a transaction failed, nothing of it was kept: %s", error)
+            else:
+                logger.exception("a transaction failed; nothing of it was kept")
             self.failures += 1
             effects = self._fail(engine, inputs, error)
         self.busy += time.perf_counter() - started
@@ -186,7 +190,7 @@ class WriterThread:
 
     def _fail(self, engine: Engine, inputs: Sequence[Input], error: Exception) -> Effects:
         engine.rebuild()
-        full = "full" in str(error).lower()
+        full = isinstance(error, DiskFullError)
         code = ErrorCode.DISK_FULL if full else ErrorCode.INTERNAL
         text = "the relay's disk is full: nothing was written" if full else "the relay failed: nothing was written"
         effects = Effects()
@@ -195,7 +199,8 @@ class WriterThread:
             if isinstance(item, Received) and identity is not None:
                 frame = encode_frame(Error(identity, code, text, _RETRY_AFTER_MS))
                 effects.outputs.append(Reply(item.connection, frame))
-        goodbye = encode_frame(Goodbye("the relay has to start anew", _RETRY_AFTER_MS))
+        reason = "the relay's disk is full" if full else "the relay has to start anew"
+        goodbye = encode_frame(Goodbye(reason, _RETRY_AFTER_MS))
         for shard in self._shards:
             effects.outputs += [Close(connection, goodbye) for connection in shard.connection_ids()]
         return effects

@@ -74,7 +74,7 @@ def send(
             sys.stdin.reconfigure(errors="replace")
         texts = (line.rstrip("\r\n") for line in sys.stdin) if lines else iter([sys.stdin.read().rstrip("\r\n")])
     client = session.client()
-    waiting = False
+    waiting, why = False, ""
     for text in map(_readable, texts):
         if not text:
             if lines:
@@ -84,14 +84,16 @@ def send(
             message_id, state = client.send(where, text, reply_to=reply_to), DeliveryState.QUEUED
         else:
             message_id, state = client.deliver(where, text, reply_to=reply_to, timeout=timeout)
-        detail = client.message(message_id).detail if state is DeliveryState.FAILED else ""
+        unsent = state in (DeliveryState.FAILED, DeliveryState.QUEUED) and not no_wait
+        detail = client.message(message_id).detail if unsent else ""
         session.result({"id": message_id, "state": state.value, "detail": detail})
         if state is DeliveryState.FAILED:
             click.echo(f"secure-chat: not sent: {clean_line(detail)}", err=True)
             raise click.exceptions.Exit(1)
-        waiting = waiting or (state is DeliveryState.QUEUED and not no_wait)
+        if state is DeliveryState.QUEUED and not no_wait:
+            waiting, why = True, detail or why
     if waiting:
-        why = clean_line(client.status().reason) or "the relay has not answered yet"
+        why = clean_line(client.status().reason or why) or "the relay has not answered yet"
         click.echo(f"secure-chat: it waits here, to go out by itself when that is over: {why}", err=True)
         raise click.exceptions.Exit(WAITING)
 
