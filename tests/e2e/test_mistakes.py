@@ -165,3 +165,27 @@ def test_wrong_usage_is_json_too_where_json_is_asked_for(home: Path) -> None:
         done = run(home, "--json", *words)
         assert done.returncode == 2
         assert json.loads(done.stdout)["error"]["code"] == "invalid"
+
+
+def test_a_full_disk_of_the_relay_is_named_for_every_message_that_waits(home: Path, tmp_path: Path) -> None:
+    """Also for those behind the first; all go out by themselves once there is room."""
+    options = tmp_path / "server.toml"
+    options.write_text("[limits]\ndisk_reserve = 0\n")
+    relay = RelayProcess(tmp_path, "--config", str(options))
+    relay.start()
+    join(relay, "wanda").close()
+    options.write_text(f"[limits]\ndisk_reserve = {2**60}\n")
+    relay.wait_for_log("the disk is full: ")
+    for text in ("first", "second"):
+        done = run(home, "--profile", "wanda", "send", "--timeout", "3", "#lobby", text)
+        assert "the relay's disk is full" in one_line(done, 3)
+    options.write_text("[limits]\ndisk_reserve = 0\n")
+    relay.wait_for_log("there is room on the disk again: ")
+    done = run(home, "--profile", "wanda", "--json", "send", "#lobby", "third")
+    assert json.loads(done.stdout)["result"]["state"] == "sent"
+    done = run(home, "--profile", "wanda", "--json", "history", "#lobby")
+    lines = [line for line in json.loads(done.stdout)["result"] if line["kind"] == "text"]
+    assert [(line["text"], line["state"], line["detail"]) for line in lines] == [
+        (text, "sent", "") for text in ("first", "second", "third")
+    ]
+    assert relay.stop() == 0

@@ -78,6 +78,8 @@ class Outbox:
         self._on_their_way: dict[bytes, dict[int, Outgoing]] = {}
         self._pace: dict[bytes, float] = {}
         """How many at once the relay has taken lately, where it has refused some."""
+        self._reasons: dict[bytes, str] = {}
+        """Why the relay takes nothing for now, where people should know."""
         self._resumed: set[bytes] = set()
         """Rooms in which nothing of an earlier connection is unresolved, or the first of it was accepted: what was
         sent again one by one could otherwise be overtaken, where the relay has forgotten the older append ids."""
@@ -196,7 +198,12 @@ class Outbox:
         """Sends what may go out now."""
         waiting = self._rooms.get(room.channel)
         state = self._state
-        if not waiting or not state.is_live(room) or state.has_timer("outbox", room.channel):
+        if not waiting or not state.is_live(room):
+            return
+        if state.has_timer("outbox", room.channel):
+            newest = next(reversed(waiting.values()))
+            if room.channel in self._reasons and not newest.failed:
+                self._show(newest, DeliveryState.QUEUED, self._reasons[room.channel])
             return
         way = self._on_their_way.setdefault(room.channel, {})
         window = int(self._pace.get(room.channel, WINDOW))
@@ -299,6 +306,7 @@ class Outbox:
         """The relay has it on disk."""
         room = self._state.rooms[item.room]
         self._resumed.add(item.room)
+        self._reasons.pop(item.room, None)
         if item.room in self._pace:
             self._pace[item.room] = min(self._pace[item.room] + 0.5, WINDOW)
         self._remove(item)
@@ -323,6 +331,7 @@ class Outbox:
                 self._pace[room.channel] = max(self._pace.get(room.channel, WINDOW) / 2, 1)
             state.set_timer("outbox", room.channel, state.now + (error.retry_after or RETRY_AFTER))
             if error.code in _SHOWN:
+                self._reasons[room.channel] = str(error)
                 for waiting in self._rooms.get(room.channel, {}).values():  # they all wait for the same
                     if not waiting.failed:
                         self._show(waiting, DeliveryState.QUEUED, str(error))

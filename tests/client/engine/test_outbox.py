@@ -82,7 +82,7 @@ def test_a_full_quota_is_shown_and_waits() -> None:
         w.settle(1_000)
         waiting = [line(alice, message) for message in messages if line(alice, message).state is DeliveryState.QUEUED]
         assert waiting
-        assert any("sent too much" in view.detail for view in waiting)
+        assert all("sent too much" in view.detail for view in waiting)
         w.settle(400_000)
         assert bob.texts() == [f"number {n} {'x' * 1_000}" for n in range(30)]
         assert not bob.told(SecurityNotice)
