@@ -74,8 +74,7 @@ class Channels:
                     self._aftermath.send_again(room)
         listed = {summary.channel: summary for summary in answer.channels}
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
-        waiting = sum(max(count, 0) % JUMP for count in behind)
-        self._session.expect(waiting)
+        self._session.expect(sum(map(_waiting, behind)))
         for summary in answer.channels:
             self._list(summary)
         for summary in (answer.inbox, *answer.channels):
@@ -193,3 +192,9 @@ class Channels:
         yield from self._joining.enter_open(LOBBY)
         profile.lobby_entered = True
         self._state.save_profile()
+
+
+def _waiting(behind: int) -> int:
+    """How many entries lie between the own position and the newest, without what a restored relay leaves out."""
+    entries = max(behind, 0) % JUMP
+    return entries if entries < JUMP // 2 else 0  # the backup was older than what this device has seen

@@ -223,6 +223,22 @@ def test_a_long_way_to_catch_up_is_told_as_it_goes() -> None:
         assert len(bob.texts()) == 2_500
 
 
+def test_a_restored_relay_is_no_long_way() -> None:
+    """The sequence numbers that it leaves out are no entries that wait."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        alice.ask(Send("#lobby", "saved"))
+        w.settle()
+        w.back_up_relay()
+        alice.ask(Send("#lobby", "lost there"))
+        w.settle()
+        w.restore_relay()
+        w.settle(60_000)
+        assert bob.texts() == ["saved", "lost there"]
+        assert last(bob).state is ConnectionState.ONLINE
+        assert not [*alice.told(Progress), *bob.told(Progress)]
+
+
 def test_a_relay_without_a_lobby_leaves_newcomers_to_themselves() -> None:
     """The operator has turned it off."""
     with world(settings=replace(GENEROUS, lobby=False)) as w:
