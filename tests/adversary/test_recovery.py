@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from secure_chat.client.commands import CreateRoom, InvitePeople, LeaveRoom, RefreshKeys, Send
+from secure_chat.client.commands import CreateRoom, InvitePeople, JoinRoom, LeaveRoom, RefreshKeys, Send
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import ConnectionChanged, SecurityKind
@@ -193,6 +193,44 @@ def test_a_restored_relay_is_told_and_everybody_goes_on() -> None:
         alice.do(Send("bob", "and here, too"))
         world.settle()
         assert "and here, too" in bob.texts()
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
+def test_a_relay_restored_twice_may_count_from_further_back() -> None:
+    """A Welcome with a lower number than the last head known here is none of the past."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        world.back_up_relay()
+        world.restore_relay(jumps=1_000)
+        world.settle(SOON)
+        alice.do(RefreshKeys("#plans"))
+        bob.do(RefreshKeys("#plans"))
+        world.settle()
+        world.restore_relay(jumps=1)
+        world.settle(2 * SOON)
+        says(alice, "back again", bob)
+        says(bob, "so am I", alice)
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
+def test_a_room_that_a_restored_relay_did_not_list_counts_anew() -> None:
+    """Bob entered after the backup and is let in again under lower numbers: these are no repetition."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        alice.do(JoinRoom("talk"))
+        world.settle()
+        world.back_up_relay()
+        world.restore_relay(jumps=1_000)
+        world.settle(SOON)
+        bob.do(JoinRoom("talk"))
+        says(alice, "welcome", bob, room="#talk")
+        world.restore_relay(jumps=1)
+        world.settle(2 * SOON)
+        says(alice, "back again", bob, room="#talk")
+        says(bob, "so am I", alice, room="#talk")
+        assert SecurityKind.REPLAY not in kinds(bob)
         check_all([alice, bob])
         nothing_false([alice, bob])
 

@@ -558,11 +558,11 @@ class World:
             self._backup = self.path / f"backup-{self.now}-{self.steps}"
             back_up(self.home, self._backup)
 
-    def restore_relay(self) -> None:
-        """The disk broke, and the operator restores the last backup: a new incarnation."""
+    def restore_relay(self, jumps: int | None = None) -> None:
+        """The disk broke, and the operator restores the last backup: a new incarnation, so many jumps further on."""
         if self._backup is not None and self.relay_up:
             self.crash_relay(2_000)
-            restore(self.home, self._backup, jumps=1 + self.random.randrange(1 << 16))
+            restore(self.home, self._backup, jumps=jumps or 1 + self.random.randrange(1 << 16))
             self.key_uses.forget()
 
     def admin(self, command: AdminCommand) -> AdminResult:

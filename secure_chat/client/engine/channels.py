@@ -72,6 +72,7 @@ class Channels:
             for room in state.rooms.values():
                 if room.phase in (Phase.JOINED, Phase.OUT):
                     self._aftermath.send_again(room)
+            self._forget_numbers({summary.channel for summary in answer.channels})
         listed = {summary.channel: summary for summary in answer.channels}
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
         self._session.expect(sum(map(_waiting, behind)))
@@ -99,6 +100,7 @@ class Channels:
     def added(self, summary: ChannelSummary) -> None:
         """The relay has put this device into a channel; its entries follow."""
         self._list(summary)
+        self._check_last(summary, told=False)
 
     def closed(self, channel: bytes, seq: int) -> None:
         """The relay delivers nothing more of a channel; `seq` is the entry that removed this device, or 0."""
@@ -156,6 +158,15 @@ class Channels:
             state.save(room)
         state.poke(room)
 
+    def _forget_numbers(self, listed: set[bytes]) -> None:
+        """A restored relay counts from elsewhere: in rooms that it will list again later no number known here holds."""
+        state = self._state
+        for room in state.rooms.values():
+            if room.channel not in listed and (room.head or state.position(room.channel)):
+                state.set_back(room.channel, 0)
+                room.head = 0
+                state.save(room)
+
     def _check_last(self, summary: ChannelSummary, *, told: bool) -> None:
         """A relay that was set back without saying so will use numbers again that this client has seen."""
         if summary.last >= self._state.position(summary.channel):
@@ -181,6 +192,9 @@ class Channels:
             self._history.gap(room, "", b"", text, 0)
         behind = room.head < summary.head < summary.first
         ahead = summary.head < room.head
+        if ahead:
+            room.head = summary.head  # a Welcome for what follows is no old one
+            state.save(room)
         if (behind or ahead) and room.phase != Phase.OUT:
             text = "Changes of the room are no longer at the relay; this device asks to be added again."
             self._history.security(room, SecurityKind.GAP, text)

@@ -115,7 +115,7 @@ class Leaving:
         self._receipts.start_chain(room)
         for number in (room.group, room.next):
             state.drop_group(room, number)
-        room.group = room.next = room.next_at = 0
+        room.group = room.next = room.next_at = room.head = 0
         room.acknowledged.clear()
         room.claims.clear()
         room.notes.clear()
