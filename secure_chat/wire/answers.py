@@ -137,6 +137,8 @@ class ChannelInfo(Message, frozen=True, tag="channel"):
     admins: tuple[AccountKey, ...]
     members_may_add: bool
     created: bool = False
+    attended: bool = True
+    """Somebody else's device is connected, or may be: who could answer a request."""
 
 
 class GroupInfoResult(Message, frozen=True, tag="group_info"):

@@ -2,7 +2,7 @@
 
     found      the channel has no group yet, or an admin starts the group anew (generation + 1)
     request    a signed request in the log, which any member answers with a commit and a Welcome
-    external   in open rooms, when nobody has answered: RFC 9420 §12.4.3.2
+    external   in open rooms, when nobody has answered or is there to answer: RFC 9420 §12.4.3.2
 
 A device that can no longer follow a room climbs the same ladder: it asks; if nobody answers, it enters an open room by
 itself, or (an admin, either side of a direct conversation) founds the group anew; else it asks again, ever more slowly.
@@ -239,7 +239,7 @@ class Joining:
         state.save(room)
         opened = room.kind == RoomKind.OPEN
         may_found = self._may_refound(room)
-        if opened and attempt % 2 == 0 and attempt < 8:
+        if opened and (attempt % 2 == 0 or not info.attended) and attempt < 8:
             state.set_timer("ladder", room.channel, state.now + state.jitter(2_000, 6_000))
             yield from self._entrances.external(room)
         elif may_found and attempt >= (8 if opened else 2):

@@ -44,7 +44,7 @@ def create_channel(context: Context, connection: Connection, message: CreateChan
     else:
         raise RelayError(ErrorCode.FORBIDDEN, "inboxes come with devices")
     if existing is not None:
-        return _info(message.id, account, connection.device.id, _loaded(context, existing.id))
+        return _info(context, message.id, connection, _loaded(context, existing.id))
 
     _require_quota(context, connection, record)
     record.id = context.random_bytes(CHANNEL_ID_LENGTH)
@@ -52,7 +52,7 @@ def create_channel(context: Context, connection: Connection, message: CreateChan
     member = MemberRecord(connection.device.id, account, connection.device.number, joined=1, cursor=0)
     channels.put_member(record.number, member)
     channel = context.keep(Channel(record, [member], 0, context.now))
-    return _info(message.id, account, connection.device.id, channel, created=True)
+    return _info(context, message.id, connection, channel, created=True)
 
 
 def get_channel(context: Context, connection: Connection, message: GetChannel) -> ChannelInfo:
@@ -60,7 +60,7 @@ def get_channel(context: Context, connection: Connection, message: GetChannel) -
     channel = context.channel(message.channel)
     if channel is None or channel.kind is ChannelKind.INBOX or not channel.may_see(connection.device.account):
         raise RelayError(ErrorCode.NOT_FOUND, "no such channel")
-    return _info(message.id, connection.device.account, connection.device.id, channel)
+    return _info(context, message.id, connection, channel)
 
 
 def get_group_info(context: Context, connection: Connection, message: GetGroupInfo) -> GroupInfoResult:
@@ -124,13 +124,24 @@ def _loaded(context: Context, channel_id: bytes) -> Channel:
     return channel
 
 
-def _info(request: int, account: bytes, device: bytes, channel: Channel, *, created: bool = False) -> ChannelInfo:
-    record = channel.record
+def _info(
+    context: Context, request: int, connection: Connection, channel: Channel, *, created: bool = False
+) -> ChannelInfo:
+    record, device = channel.record, connection.device
     return ChannelInfo(
         request,
-        channel.summary(account, channel.members.get(device)),
+        channel.summary(device.account, channel.members.get(device.id)),
         channel.devices(),
         record.admins or record.peers,
         record.members_may_add,
         created,
+        _is_attended(context, channel, device.id),
     )
+
+
+def _is_attended(context: Context, channel: Channel, device: bytes) -> bool:
+    """Another device of it is connected; True also where the operator doesn't tell who is online."""
+    if not context.settings.presence:
+        return True
+    others = (context.devices.get(member) for member in channel.members if member != device)
+    return any(connection is not None and connection.visible for connection in others)

@@ -1,5 +1,9 @@
 """The ways into rooms, with and without anybody there to open the door."""
 
+from dataclasses import replace
+
+import pytest
+
 from secure_chat.client.commands import (
     AcceptInvitation,
     Ban,
@@ -16,7 +20,7 @@ from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
 from secure_chat.client.queries import GetInvitations, GetMembers
 from secure_chat.client.views import MemberView
-from tests.scenarios.harness import Node, World, world
+from tests.scenarios.harness import GENEROUS, Node, World, world
 from tests.scenarios.invariants import check_all
 
 
@@ -44,15 +48,18 @@ def test_a_member_who_is_online_opens_the_door() -> None:
         assert members(alice, "#lobby") == members(bob, "#lobby") == {"alice", "bob"}
 
 
-def test_with_nobody_online_a_newcomer_enters_by_itself() -> None:
-    """By an external commit after three seconds; the others find it in the log."""
-    with world() as w:
+@pytest.mark.parametrize(("presence", "wait"), [(True, 0), (False, 3_000)])
+def test_with_nobody_online_a_newcomer_enters_by_itself(presence: bool, wait: int) -> None:
+    """By an external commit, at once or, where the relay doesn't tell, after three seconds; the log tells the others."""
+    with world(settings=replace(GENEROUS, presence=presence)) as w:
         alice = w.join("alice")
         alice.go_offline()
         bob = w.add("bob")
         bob.connect_at = w.now
         bob.connect()
-        w.run_until(lambda: any(r.phase == Phase.JOINED for r in bob.engine._state.rooms.values()), 6_000)
+        begun = w.now
+        w.run_until(lambda: any(r.phase == Phase.JOINED for r in bob.engine._state.rooms.values()), wait + 2_000)
+        assert w.now - begun >= wait
         bob.do(Send("#lobby", "is anybody here?"))
         alice.go_online()
         w.settle()

@@ -106,6 +106,30 @@ def test_closed_channels_are_shown_to_members_accounts_only(host: RelayHost) -> 
         assert eve.refused(GetChannel(1_000, channel)).code is ErrorCode.NOT_FOUND
 
 
+def test_channel_says_whether_anybody_could_answer(host: RelayHost) -> None:
+    """Another visible device is connected; where the operator tells nobody who is online, it may be."""
+    alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
+    lobby = alice.room(kind=ChannelKind.OPEN, name="lobby")
+
+    def attended(peer: Peer) -> bool:
+        answer = peer.ask(GetChannel(1_000, lobby))
+        assert isinstance(answer, ChannelInfo)
+        return answer.attended
+
+    assert attended(bob)
+    assert not attended(alice), "nobody else is in it"
+    alice.disconnect()
+    assert not attended(bob)
+    alice.connect()
+    alice.log_in()
+    assert attended(bob)
+    host.settings = Settings(presence=False)
+    host.restart()
+    bob.connect()
+    bob.log_in()
+    assert attended(bob)
+
+
 def test_open_rooms_are_listed(host: RelayHost) -> None:
     """With the number of their devices."""
     alice, bob = Peer.join(host, "alice"), Peer.join(host, "bob")
