@@ -5,6 +5,7 @@
     python3 scripts/start.py 'secure-chat://…'   set up, and join somebody's server by their link
     python3 scripts/start.py --name alice        arguments it doesn't know go on to the client
     python3 scripts/start.py --stop              stop the server
+    python3 scripts/start.py --try               does it work here? two clients, one message, nothing left behind
 
 It makes .venv and installs the packages there, starts `secure-chat server` in the background (its certificates and
 database come into being by themselves), and opens `secure-chat client` with an invite link.
@@ -24,6 +25,7 @@ import time
 from pathlib import Path
 
 from environment import ROOT, SetupError, ensure, require_python
+from trial import try_out
 
 PORT = 7443
 PORTS_TRIED = 20
@@ -42,6 +44,7 @@ def main() -> int:
     parser.add_argument("--port", type=port_number, help=f"port of the server (default: {PORT}, or the next free one)")
     parser.add_argument("--profile", action="append", default=[], help="client profile to make or open")
     parser.add_argument("--stop", action="store_true", help="stop the server that runs in the background")
+    parser.add_argument("--try", action="store_true", dest="trial", help="a server, two clients and a message, timed")
     parser.add_argument("--no-client", action="store_true", help="set up and start the server, nothing more")
     options, rest = parser.parse_known_args()
     begun = time.monotonic()
@@ -50,6 +53,9 @@ def main() -> int:
         python = ensure()
         if options.stop:
             stop(python)
+            return 0
+        if options.trial:
+            try_out(program(python), time.monotonic() - begun)
             return 0
         installed = time.monotonic()
         profile = ["--profile", options.profile[-1]] if options.profile else []

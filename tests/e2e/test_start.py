@@ -1,5 +1,6 @@
 """The README's first command, on a copy of the checkout with an empty home: bare Python, real installation."""
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -51,3 +52,35 @@ def test_server_that_cannot_start_says_why(checkout: Checkout) -> None:
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith("start: the server ended at once")
+
+
+def test_trial_shows_whether_it_works_here_and_leaves_nothing(checkout: Checkout, tmp_path: Path) -> None:
+    """Two clients, each a process, and a message between them; each step and the whole with its time."""
+    environment = {**checkout.environment, "TMPDIR": str(tmp_path), "SECURE_CHAT_HOME": str(tmp_path / "untouched")}
+    done = checkout.start("--try", environment=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    steps = [line for line in done.stdout.splitlines() if re.match(r" +\d+\.\d\d s  ", line)]
+    assert [step.partition(" s  ")[2] for step in steps] == [
+        "the server listens",
+        "the first client has joined by the link",
+        "the second client has joined by the link",
+        "the first client has sent a message, and the server has it on its disk",
+        "the second client has decrypted it and shows it",
+    ]
+    assert re.search(r"^It works: \d+\.\d s from the installation, which took \d+\.\d s, ", done.stdout, re.MULTILINE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_trial_that_fails_says_where(checkout: Checkout, tmp_path: Path) -> None:
+    """The step and the program's own words; exit code 1, no traceback, nothing left."""
+    program = checkout.folder / ".venv/bin/secure-chat"
+    works = program.read_text()
+    program.write_text("#!/bin/sh\necho 'secure-chat: no room on this disk' >&2\nexit 1\n")
+    try:
+        done = checkout.start("--try", environment={**checkout.environment, "TMPDIR": str(tmp_path)})
+    finally:
+        program.write_text(works)
+    assert done.returncode == 1
+    assert "It works" not in done.stdout
+    assert done.stderr == "start: the server did not say where it listens\nsecure-chat: no room on this disk\n"
+    assert not list(tmp_path.iterdir())

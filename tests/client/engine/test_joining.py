@@ -50,7 +50,7 @@ def test_a_member_who_is_online_opens_the_door() -> None:
 
 @pytest.mark.parametrize(("presence", "wait"), [(True, 0), (False, 3_000)])
 def test_with_nobody_online_a_newcomer_enters_by_itself(presence: bool, wait: int) -> None:
-    """By an external commit, at once or, where the relay doesn't tell, after three seconds; the log tells the others."""
+    """By an external commit, at once or, where the relay tells nothing, after three seconds."""
     with world(settings=replace(GENEROUS, presence=presence)) as w:
         alice = w.join("alice")
         alice.go_offline()

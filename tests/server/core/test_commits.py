@@ -418,8 +418,9 @@ def test_rights_survive_a_restart(host: RelayHost) -> None:
     assert isinstance(answer, Appended)
     before = bob.ask(GetChannel(9_000, room))
     host.restart()
-    bob.connect()
-    bob.log_in()
+    for peer in (alice, bob):
+        peer.connect()
+        peer.log_in()
     assert bob.ask(GetChannel(9_000, room)) == before
     banned = bob.append(room, head=1)
     assert isinstance(banned, Appended), "one commit back is not stale"
