@@ -18,9 +18,9 @@ from secure_chat.wire.messages import (
     LoggedIn,
     ServerMessage,
 )
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false
 from tests.adversary.members import room_of
-from tests.adversary.relay import lying_relay
 from tests.scenarios.harness import Node
 
 

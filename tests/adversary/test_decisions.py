@@ -23,8 +23,9 @@ from secure_chat.mls.credential.extensions import Lifetime
 from secure_chat.mls.crypto.suite import SUITES
 from secure_chat.mls.messages.key_package import KeyPackage, KeyPackageBundle
 from secure_chat.wire.messages import EntryKind
+from tests.adversary.audit import lying_relay
 from tests.adversary.members import Rogue, room_of
-from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import closed_room
 from tests.adversary.test_impersonation import changed_info
 from tests.scenarios.harness import Node

@@ -17,9 +17,10 @@ from secure_chat.wire.messages import (
     LoggedIn,
     ServerMessage,
 )
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, nothing_leaked, noticed, travels_as_json
 from tests.adversary.members import room_of
-from tests.adversary.relay import Lie, LyingRelay, changed, lying_relay
+from tests.adversary.relay import Lie, LyingRelay, changed
 from tests.scenarios.harness import Node
 
 

@@ -21,9 +21,10 @@ from secure_chat.mls.messages.proposals import GroupContextExtensions
 from secure_chat.server.core.settings import Settings
 from secure_chat.wire.messages import ChannelChange, Entry, EntryKind, ServerMessage
 from secure_chat.wire.messages import Welcome as WireWelcome
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, nothing_leaked, noticed
 from tests.adversary.members import Rogue, poison, room_of
-from tests.adversary.relay import LyingRelay, device_of, lying_relay
+from tests.adversary.relay import LyingRelay, device_of
 from tests.adversary.rooms import CLASSICAL, closed_room, kinds
 from tests.policies import AcceptAll
 from tests.scenarios.harness import Node

@@ -7,9 +7,9 @@ from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import ConnectionChanged, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
-from tests.adversary.relay import lying_relay
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all

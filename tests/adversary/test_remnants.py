@@ -12,7 +12,7 @@ from secure_chat.client.engine.effects import DeleteRow, PutRow
 from secure_chat.client.engine.spaces import KEY_PACKAGES
 from secure_chat.client.events import Invited
 from secure_chat.client.store.store import Store
-from tests.adversary.relay import lying_relay
+from tests.adversary.audit import lying_relay
 from tests.adversary.rooms import closed_room
 from tests.client.store.pages import raw_pages
 from tests.scenarios.harness import STORE_KEY, Node

@@ -6,10 +6,11 @@ from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeop
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.wire.messages import ChannelAdded, ChannelKind, ChannelSummary, Entry, EntryKind, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
-from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import CLASSICAL, closed_room
 from tests.scenarios.harness import Node
 

@@ -9,9 +9,10 @@ from secure_chat.mls.credential.extensions import Lifetime
 from secure_chat.mls.crypto.suite import SUITES
 from secure_chat.mls.messages.key_package import KeyPackageBundle
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false
 from tests.adversary.members import Rogue, room_of
-from tests.adversary.relay import LyingRelay, changed, key_of, lying_relay
+from tests.adversary.relay import LyingRelay, changed, key_of
 from tests.scenarios.harness import Node
 
 

@@ -5,9 +5,9 @@ from secure_chat.client.engine.content import Text
 from secure_chat.client.events import SecurityKind
 from secure_chat.identity.keys import AccountKey
 from secure_chat.wire.messages import EntryKind
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import noticed
 from tests.adversary.members import Rogue, room_of
-from tests.adversary.relay import lying_relay
 
 
 def test_a_withdrawn_device_is_not_heard_under_the_keys_of_a_past_epoch() -> None:

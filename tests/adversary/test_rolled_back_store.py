@@ -9,9 +9,10 @@ from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import SecurityKind
 from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message
 from secure_chat.wire.messages import Append, EntryKind, LoggedIn, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import noticed
 from tests.adversary.members import room_of
-from tests.adversary.relay import LyingRelay, changed, lying_relay
+from tests.adversary.relay import LyingRelay, changed
 from tests.scenarios.harness import Node
 
 

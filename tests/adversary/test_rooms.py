@@ -24,10 +24,11 @@ from secure_chat.wire.messages import (
     Error,
     ServerMessage,
 )
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
-from tests.adversary.relay import Branch, changed, device_of, lying_relay
+from tests.adversary.relay import Branch, changed, device_of
 from tests.adversary.rooms import CLASSICAL, closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all

@@ -13,8 +13,9 @@ from secure_chat.mls.group.results import Application, StagedCommit
 from secure_chat.mls.messages.key_package import KeyPackageBundle
 from secure_chat.mls.tree.leaf_node import LeafIdentity
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.members import room_of
-from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import closed_room
 from tests.policies import AcceptAll
 from tests.scenarios.harness import STORE_KEY, Node

@@ -7,7 +7,8 @@ import pytest
 
 from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, RefreshKeys, Send
 from secure_chat.client.events import Invited
-from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.audit import lying_relay
+from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import closed_room
 from tests.adversary.thief import Recorder, Thief
 from tests.scenarios.harness import Node

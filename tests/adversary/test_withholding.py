@@ -6,9 +6,10 @@ from secure_chat.client.commands import RefreshKeys, RestartRoom, Send
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
 from tests.adversary.members import room_of
-from tests.adversary.relay import LyingRelay, changed, lying_relay
+from tests.adversary.relay import LyingRelay, changed
 from tests.scenarios.harness import Node
 
 
