@@ -82,8 +82,12 @@ class Device:
         self._load()
 
     def renew_if_due(self) -> None:
-        """At login: a certificate that will end within months is replaced."""
-        if self.certificate.expires - self._state.now // 1000 < RENEW_BEFORE:
+        """At login: replaced is a certificate that will end within months, or begins only after now.
+
+        The latter was made while this computer's clock was ahead; the relay would refuse it until then.
+        """
+        now = self._state.now // 1000
+        if self.certificate.expires - now < RENEW_BEFORE or self.certificate.issued > now:
             self.renew(fresh_key=False)
 
     def credential(self) -> BasicCredential:

@@ -73,6 +73,18 @@ def test_a_certificate_is_not_renewed_before_its_time(state: State) -> None:
     assert device.certificate.serial > first.serial
 
 
+def test_a_certificate_made_while_the_clock_was_ahead_is_replaced(state: State) -> None:
+    """Otherwise nobody would let this device in until that day has come, though the clock is right again."""
+    device = Device(state)
+    state.begin(NOW + 300 * 86_400_000)
+    device.renew_if_due()
+    ahead = device.certificate
+    state.begin(NOW)
+    device.renew_if_due()
+    certificates.verify(device.certificate.encode(), NOW // 1000)
+    assert device.certificate.serial > ahead.serial
+
+
 def test_a_restored_backup_is_marked_before_the_engine_opens_it() -> None:
     """So that nothing is sent with its old keys."""
     (row,) = mark_restored(spaces.encode(profile()))
