@@ -199,6 +199,9 @@ def renew(folder: Path, now: int, *, hosts: Iterable[str] | None = None, days: i
         raise FilesDamagedError(f"{files.ca_key} is not the key of {files.ca}")
     if now >= ca.not_valid_after_utc.timestamp() - _DAY:
         raise CertificateError(f"the CA in {files.ca} has expired: make a new one with --force and invite anew")
+    if now < ca.not_valid_before_utc.timestamp():  # made while the clock was ahead; clients pin its key, which stays
+        ca = _make_ca(ca_key, now)
+        _write(files.ca, ca.public_bytes(Encoding.PEM), secret=False)
     names = _hosts_of(_read_certificate(files.server)) if hosts is None else _require_hosts(hosts)
     return _write_leaf(files, ca, *_make_leaf(ca, ca_key, names, now, days))
 
@@ -224,6 +227,8 @@ def renewal_reason(certificate: ServerCertificate, hosts: Iterable[str], now: in
     if missing:
         return f"the certificate lacks {', '.join(missing)}"
     issued = certificate.leaf.not_valid_before_utc.timestamp()
+    if now < max(issued, certificate.ca.not_valid_before_utc.timestamp()):
+        return "it is not valid yet: the clock was ahead when it was made"
     if certificate.expires - now < (certificate.expires - issued) / 3:
         return "less than a third of the certificate's lifetime is left"
     return None

@@ -142,6 +142,18 @@ def test_ensure_makes_keeps_and_renews(tmp_path: Path) -> None:
     assert later.pin == first.pin
 
 
+def test_ensure_replaces_what_was_made_while_the_clock_was_ahead(tmp_path: Path) -> None:
+    """CA and certificate, which nobody would accept for years; under the same key, so links stay good."""
+    ahead = certificates.generate(tmp_path, ["localhost"], NOW + 1_000 * DAY)
+    right, done = certificates.ensure(tmp_path, ["localhost"], NOW)
+    assert done is not None
+    assert "the clock was ahead" in done
+    assert right.pin == ahead.pin
+    for certificate in (right.ca, right.leaf):
+        assert certificate.not_valid_before_utc.timestamp() <= NOW < certificate.not_valid_after_utc.timestamp()
+    assert certificates.ensure(tmp_path, ["localhost"], NOW)[1] is None
+
+
 def test_ensure_repairs_a_pair_torn_by_a_crash(tmp_path: Path) -> None:
     """A new key beside the old certificate is what a crash in mid-renewal leaves."""
     made, _ = certificates.ensure(tmp_path, ["localhost"], NOW)

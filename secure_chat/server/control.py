@@ -49,6 +49,7 @@ class Description(Struct, frozen=True, tag="description"):
     """For links."""
     ca_pin: bytes
     """Empty: a public CA."""
+    certificate_begins: int
     certificate_expires: int
     certificate_hosts: tuple[str, ...]
     own_certificate: bool

@@ -6,13 +6,15 @@ import shutil
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
 
 from secure_chat.errors import SecureChatError
+from secure_chat.server.certificate import validity_problem
 from secure_chat.server.config import Configuration
+from secure_chat.server.control import Description, describe
 from secure_chat.server.home import Home, certificate_hosts, link_host
 from secure_chat.transport.errors import NobodyListens, TransportError
 from secure_chat.transport.local import connect_local
@@ -21,7 +23,6 @@ from secure_chat.transport.tls import groups_offered, server_context
 __all__ = ["Finding", "examine"]
 
 _DAY = 86_400
-_SOON = 30 * _DAY
 _FILES_BESIDES = 64
 """Open files that are no connection: database, log, listeners, control socket."""
 _BUILT = 1_704_067_200
@@ -41,8 +42,9 @@ class Finding(Struct, frozen=True):
 def examine(home: Home, configuration: Configuration) -> list[Finding]:
     """Everything that can be seen from outside the running relay."""
     found = [_running(home)]
+    running = describe(home) if found[0].state == "ok" else None
     found += _directory(home, configuration)
-    found += _certificate(home, configuration)
+    found += _certificate(home, configuration, running)
     found += [_disk(home, configuration), _clock(home), _open_files(configuration), _groups(), _sqlite()]
     return found
 
@@ -80,38 +82,50 @@ def _directory(home: Home, configuration: Configuration) -> Iterator[Finding]:
         yield Finding(name, "error", f"{home.root} can't be written", "run as the relay's user, or chown it")
 
 
-def _certificate(home: Home, configuration: Configuration) -> Iterator[Finding]:
+def _certificate(home: Home, configuration: Configuration, running: Description | None) -> Iterator[Finding]:
     name = "certificate"
-    now = int(time.time())
-    try:
-        if not configuration.certificate and not home.own_certificates().exists():
-            yield Finding(name, "warning", "none yet", "the first start makes it")
+    if running is not None and not configuration.certificate:  # the relay may have been given one by a flag
+        begins, expires, names = running.certificate_begins, running.certificate_expires, running.certificate_hosts
+        own = running.own_certificate
+    else:
+        try:
+            if not configuration.certificate and not home.own_certificates().exists():
+                yield Finding(name, "warning", "none yet", "the first start makes it")
+                return
+            certificate = home.certificate_as_it_is(configuration)
+            server_context(certificate.certificate, certificate.key)
+        except SecureChatError as error:
+            again = "restart the relay to have its own certificate made again"
+            yield Finding(name, "error", str(error), "" if configuration.certificate else again)
             return
-        certificate = home.certificate_as_it_is(configuration)
-        server_context(certificate.certificate, certificate.key)
-    except SecureChatError as error:
-        again = "restart the relay to have its own certificate made again"
-        yield Finding(name, "error", str(error), "" if configuration.certificate else again)
-        return
-    days = (certificate.expires - now) // _DAY
-    renews = "it renews it by itself while it runs" if certificate.own else "renew it and send SIGHUP"
-    if days < 0:
-        yield Finding(name, "error", f"expired {-days} days ago", f"start the relay: {renews}")
-    elif certificate.expires - now < _SOON and not certificate.own:
-        yield Finding(name, "warning", f"expires in {days} days", renews)
+        begins, expires, names, own = certificate.begins, certificate.expires, certificate.hosts, certificate.own
+    now = int(time.time())
+    problem = validity_problem(begins, expires, now, own=own)
+    if problem is not None:
+        refused, text = problem
+        advice = "restart the relay: it makes another" if own else "renew it; the relay takes the new one up by itself"
+        yield Finding(name, "error" if refused else "warning", text, advice)
     else:
-        yield Finding(name, "ok", f"expires in {days} days; {renews}" if certificate.own else f"expires in {days} days")
+        text = f"expires in {(expires - now) // _DAY} days"
+        yield Finding(name, "ok", f"{text}; it renews it by itself while it runs" if own else text)
     last = home.last_address
-    if configuration.hosts or last is None:
-        hosts, reach = certificate_hosts(configuration), link_host(configuration)
+    if running is not None:
+        hosts = [running.host]
+    elif configuration.hosts or last is None:
+        hosts = [link_host(configuration), *(certificate_hosts(configuration) if own else ())]
     else:
-        hosts, reach = [last[0]], last[0]  # as it was started last
-    lacking = [host for host in hosts if host not in certificate.hosts]
-    if lacking and certificate.own:
+        hosts = [last[0]]  # as it was started last
+    lacking = [host for host in dict.fromkeys(hosts) if not _covers(names, host)]
+    if lacking:
         advice = "restart the relay, or name its addresses with --host"
         yield Finding("names", "warning", f"the certificate lacks {', '.join(lacking)}", advice)
     else:
-        yield Finding("names", "ok", f"clients reach it as {reach}")
+        yield Finding("names", "ok", f"clients reach it as {hosts[0]}")
+
+
+def _covers(names: Sequence[str], host: str) -> bool:
+    """By name, or by the wildcard that a public authority may have signed."""
+    return host in names or f"*.{host.partition('.')[2]}" in names
 
 
 def _disk(home: Home, configuration: Configuration) -> Finding:

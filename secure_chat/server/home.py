@@ -3,45 +3,25 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from secure_chat import certificates
 from secure_chat.certificates import DEFAULT_HOSTS, CertificateFiles
 from secure_chat.identity.errors import IdentityError
 from secure_chat.identity.invite import DEFAULT_PORT, format_address, parse_address
 from secure_chat.identity.keys import DirectoryKey
+from secure_chat.server.certificate import RelayCertificate, given_certificate, own_certificate
 from secure_chat.server.config import Configuration
 from secure_chat.server.errors import ConfigurationError, LockedError
 from secure_chat.transport.addresses import local_hosts
 
-__all__ = ["Home", "RelayCertificate", "certificate_hosts", "link_host", "listen_addresses", "metrics_address"]
+__all__ = ["Home", "certificate_hosts", "link_host", "listen_addresses", "metrics_address"]
 
 CHECKOUT_CERTIFICATES = Path("certs")
 """Where `scripts/generate_certs.py` puts its files; used when the relay is started beside it, and from then on."""
 PUBLIC = "system"
 """In the place of a pin: public authorities."""
-
-
-@dataclass(frozen=True, slots=True)
-class RelayCertificate:
-    """Which files TLS uses and what clients pin."""
-
-    certificate: Path
-    key: Path
-    ca_der: bytes
-    """Empty: a public CA."""
-    pin: bytes | None
-    expires: int
-    """POSIX seconds."""
-    hosts: tuple[str, ...]
-    """Names and addresses that it is good for."""
-    own: bool
-    """The relay made it and renews it."""
 
 
 class Home:
@@ -171,18 +151,18 @@ class Home:
     def certificate(self, configuration: Configuration, now: int) -> tuple[RelayCertificate, str | None]:
         """The certificate to serve, made or renewed where the relay has its own, and what was done about it."""
         if configuration.certificate:
-            return _given(configuration), None
+            return given_certificate(configuration), None
         folder = self.own_certificates()
         made_here = folder == self.certificates
         hosts = certificate_hosts(configuration) if made_here else certificates.load(folder).hosts
         loaded, done = certificates.ensure(folder, hosts, now)
-        return _own(loaded), done
+        return own_certificate(loaded), done
 
     def certificate_as_it_is(self, configuration: Configuration) -> RelayCertificate:
         """The same without making or renewing anything; raises SecureChatError."""
         if configuration.certificate:
-            return _given(configuration)
-        return _own(certificates.load(self.own_certificates()))
+            return given_certificate(configuration)
+        return own_certificate(certificates.load(self.own_certificates()))
 
 
 def listen_addresses(configuration: Configuration) -> list[tuple[str, int]]:
@@ -233,51 +213,12 @@ def _is_loopback(host: str) -> bool:
     return host in ("localhost", "::1") or host.startswith("127.")
 
 
-def _given(configuration: Configuration) -> RelayCertificate:
-    def read(name: str, text: str) -> x509.Certificate:
-        try:
-            return x509.load_pem_x509_certificate(Path(text).expanduser().read_bytes())
-        except OSError as error:
-            raise ConfigurationError(f"{name}: {text}: {error.strerror}") from None
-        except ValueError:
-            raise ConfigurationError(f"{name}: {text} is no certificate in PEM form") from None
-
-    leaf = read("certificate", configuration.certificate)
-    expires = int(leaf.not_valid_after_utc.timestamp())
-    files = (Path(configuration.certificate).expanduser(), Path(configuration.key).expanduser())
-    hosts = _names(leaf)
-    if not configuration.ca:
-        return RelayCertificate(*files, b"", None, expires, hosts, own=False)
-    ca = read("ca", configuration.ca)
-    return RelayCertificate(*files, _der(ca), certificates.pin(ca), expires, hosts, own=False)
-
-
 def _first_line(path: Path) -> str:
     """Of a file that this relay wrote; empty where it is not there."""
     try:
         return path.read_text(encoding="utf-8").partition("\n")[0]
     except (OSError, UnicodeDecodeError):
         return ""
-
-
-def _own(loaded: certificates.ServerCertificate) -> RelayCertificate:
-    files = loaded.files
-    pin = loaded.pin
-    return RelayCertificate(
-        files.server, files.server_key, _der(loaded.ca), pin, loaded.expires, loaded.hosts, own=True
-    )
-
-
-def _names(leaf: x509.Certificate) -> tuple[str, ...]:
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
 
 
 if sys.platform == "win32":

@@ -17,6 +17,7 @@ import click
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.invite import InviteLink, format_address
 from secure_chat.server import log
+from secure_chat.server.certificate import RelayCertificate, validity_problem
 from secure_chat.server.config import Configuration
 from secure_chat.server.core.admin import (
     CreateInviteToken,
@@ -27,7 +28,7 @@ from secure_chat.server.core.admin import (
     Statistics,
 )
 from secure_chat.server.errors import ServerError
-from secure_chat.server.home import Home, RelayCertificate
+from secure_chat.server.home import Home
 from secure_chat.server.service import RelayService
 from secure_chat.server.tables import size
 
@@ -69,7 +70,7 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
             logger.info("metrics on http://127.0.0.1:%d/metrics", service.metrics_port)
         described = service.describe()
         home.last_address = described.host, described.port
-        _warn_of_another_authority(home, certificate)
+        _warn_of_certificate(home, certificate)
         if _nobody_can_come(service):
             _first_invite(service)
         _serve(service, load, home, file, wishes)
@@ -172,7 +173,7 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
             logger.info("%s", done)
         log.configure(configuration.log_format, configuration.log_level)
         changed = service.reload(configuration, certificate, force=force)
-        _warn_of_another_authority(home, certificate)
+        _warn_of_certificate(home, certificate)
     except SecureChatError as error:
         logger.error("not reloaded, everything stays as it was: %s", error)
         return
@@ -190,10 +191,16 @@ def _watch_space(service: RelayService, was_full: bool) -> bool:
     return problem is not None
 
 
-def _warn_of_another_authority(home: Home, certificate: RelayCertificate) -> None:
+def _warn_of_certificate(home: Home, certificate: RelayCertificate) -> None:
+    """What clients will say of it, before they do."""
     warning = home.remember_authority(certificate)
     if warning is not None:
         logger.warning("%s", warning)
+    problem = validity_problem(certificate.begins, certificate.expires, int(time.time()), own=certificate.own)
+    if problem is not None:
+        refused, text = problem
+        level = logging.ERROR if refused else logging.WARNING
+        logger.log(level, "certificate %s %s: renew it; a new one is taken up by itself", certificate.certificate, text)
 
 
 def _stamp(files: Sequence[Path]) -> list[tuple[int, int, int] | None]:

@@ -19,11 +19,12 @@ from pathlib import Path
 
 from secure_chat import __version__
 from secure_chat.identity.invite import InviteLink
+from secure_chat.server.certificate import RelayCertificate
 from secure_chat.server.config import Configuration
 from secure_chat.server.control import ControlSocket, Description
 from secure_chat.server.core.admin import AdminCommand, AdminResult
 from secure_chat.server.engine import RelayEngine, milliseconds
-from secure_chat.server.home import Home, RelayCertificate, link_host, listen_addresses, metrics_address
+from secure_chat.server.home import Home, link_host, listen_addresses, metrics_address
 from secure_chat.server.io.admission import ShardLimits
 from secure_chat.server.io.front_door import DoorLimits, FrontDoor
 from secure_chat.server.io.reader import ReaderThread
@@ -104,6 +105,7 @@ class RelayService:
             host=link_host(self._configuration),
             port=self.addresses[0][1],
             ca_pin=certificate.pin or b"",
+            certificate_begins=certificate.begins,
             certificate_expires=certificate.expires,
             certificate_hosts=certificate.hosts,
             own_certificate=certificate.own,

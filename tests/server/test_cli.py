@@ -267,6 +267,24 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(relay: RelayProcess) -> 
     assert f"chmod go= {key}" in result.stdout
 
 
+def test_a_given_certificate_that_has_expired_is_told_by_log_and_doctor(tmp_path: Path) -> None:
+    """The doctor asks the relay, since flags that it was started with are not its own; a new one is taken up."""
+    given = certificates.generate(tmp_path / "given", ["127.0.0.1"], int(time.time()) - 100 * 86_400).files
+    flags = ("--cert", str(given.server), "--key", str(given.server_key), "--ca", str(given.ca))
+    relay = RelayProcess(tmp_path, *flags)
+    relay.start()
+    relay.wait_for_log(f"certificate {given.server} has expired 11 days ago")
+    finding = next(
+        line for line in json.loads(command(relay, "doctor", "--json").stdout) if line["name"] == "certificate"
+    )
+    assert (finding["state"], finding["text"]) == ("error", "has expired 11 days ago")
+    certificates.renew(tmp_path / "given", int(time.time()))
+    relay.wait_for_log("reloaded: certificate")
+    finding = next(line for line in ask(relay, "doctor") if line["name"] == "certificate")
+    assert finding["state"] == "ok"
+    assert relay.stop() == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

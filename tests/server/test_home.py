@@ -142,21 +142,3 @@ def test_another_authority_is_told_once(tmp_path: Path, monkeypatch: pytest.Monk
     files = Path("certs").absolute()
     public = Configuration(certificate=str(files / "server.pem"), key=str(files / "server-key.pem"))
     assert home.remember_authority(home.certificate(public, NOW)[0]) is not None
-
-
-def test_own_certificates_need_files_that_are_some(tmp_path: Path) -> None:
-    """The option and the file are named."""
-    home = Home(tmp_path / "data")
-    missing = Configuration(certificate=str(tmp_path / "x.pem"), key=str(tmp_path / "y.pem"))
-    with pytest.raises(ConfigurationError, match=r"certificate: .*x\.pem: No such file"):
-        home.certificate(missing, NOW)
-    (tmp_path / "x.pem").write_text("hello")
-    with pytest.raises(ConfigurationError, match=r"x\.pem is no certificate in PEM form"):
-        home.certificate(missing, NOW)
-    made = certificates.generate(tmp_path / "certs", ["chat.lan"], NOW)
-    own = Configuration(certificate=str(made.files.server), key=str(made.files.server_key))
-    public, done = home.certificate(own, NOW)
-    assert (public.ca_der, public.pin, public.own, done) == (b"", None, False, None)
-    pinned, _ = home.certificate(Configuration(certificate=own.certificate, key=own.key, ca=str(made.files.ca)), NOW)
-    assert pinned.pin == made.pin
-    assert "chat.lan" in pinned.hosts
