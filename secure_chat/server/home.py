@@ -95,8 +95,9 @@ class Home:
         Raises ConfigurationError where those used last are gone: another authority in their place would shut out
         everybody who has joined.
         """
-        if CertificateFiles(CHECKOUT_CERTIFICATES).server.exists():
-            return CHECKOUT_CERTIFICATES.absolute()
+        beside = CHECKOUT_CERTIFICATES.absolute()
+        if beside != self.certificates.absolute() and CertificateFiles(beside).server.exists():
+            return beside
         last = _first_line(self._place_file)
         if not last:
             return self.certificates

@@ -70,7 +70,7 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
             logger.info("metrics on http://127.0.0.1:%d/metrics", service.metrics_port)
         described = service.describe()
         home.last_address = described.host, described.port
-        _warn_of_certificate(home, certificate)
+        _warn_of_authority(home, certificate)
         if _nobody_can_come(service):
             _first_invite(service)
         _serve(service, load, home, file, wishes)
@@ -173,7 +173,8 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
             logger.info("%s", done)
         log.configure(configuration.log_format, configuration.log_level)
         changed = service.reload(configuration, certificate, force=force)
-        _warn_of_certificate(home, certificate)
+        _warn_of_authority(home, certificate)
+        _warn_of_validity(certificate)
     except SecureChatError as error:
         logger.error("not reloaded, everything stays as it was: %s", error)
         return
@@ -191,11 +192,14 @@ def _watch_space(service: RelayService, was_full: bool) -> bool:
     return problem is not None
 
 
-def _warn_of_certificate(home: Home, certificate: RelayCertificate) -> None:
-    """What clients will say of it, before they do."""
+def _warn_of_authority(home: Home, certificate: RelayCertificate) -> None:
     warning = home.remember_authority(certificate)
     if warning is not None:
         logger.warning("%s", warning)
+
+
+def _warn_of_validity(certificate: RelayCertificate) -> None:
+    """At the first look and every hour from then on."""
     problem = validity_problem(certificate.begins, certificate.expires, int(time.time()), own=certificate.own)
     if problem is not None:
         refused, text = problem

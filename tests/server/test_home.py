@@ -126,6 +126,18 @@ def test_certificates_beside_a_checkout_are_used_from_elsewhere_afterwards(
     assert not home.certificates.exists()
 
 
+def test_a_relay_that_runs_in_its_own_directory_renews_for_new_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the systemd unit has it: the certificates beside it are its own, not those of a checkout."""
+    monkeypatch.chdir(tmp_path)
+    for home in (Home(tmp_path), Home(Path())):
+        home.certificate(Configuration(hosts=("old.lan",)), NOW)
+        used, done = home.certificate(Configuration(hosts=("new.lan",)), NOW)
+        assert done is not None
+        assert "new.lan" in used.hosts
+
+
 def test_another_authority_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its clients will refuse the relay, and the operator should know why."""
     monkeypatch.chdir(tmp_path)
