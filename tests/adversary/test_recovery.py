@@ -5,7 +5,7 @@ from dataclasses import replace
 from secure_chat.client.commands import CreateRoom, InvitePeople, JoinRoom, LeaveRoom, RefreshKeys, Send
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import ConnectionChanged, SecurityKind
+from secure_chat.client.events import ConnectionChanged, Invited, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
@@ -251,6 +251,40 @@ def test_who_was_leaving_when_the_relay_lost_changes_leaves_all_the_same() -> No
         inside = {alice.engine._state.own_account, carol.engine._state.own_account}
         assert set(alice.engine._state.accounts(room_of(alice, "#lobby"))) == inside
         check_all([alice, bob, carol])
+
+
+def test_who_had_left_before_the_relay_lost_it_is_not_asked_again() -> None:
+    """A restored relay lists bob once more: his client tells it, and the others, that he has left."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        world.back_up_relay()
+        for node in (alice, carol):
+            node.go_offline()
+        bob.do(LeaveRoom("#plans"))
+        world.settle()
+        invitations = len(bob.told(Invited))
+        world.restore_relay()
+        for node in (alice, carol):
+            node.go_online()
+        world.settle(5 * SOON)
+        assert len(bob.told(Invited)) == invitations
+        assert not [room for room in bob.engine._state.rooms.values() if room.name == "plans" and room.group]
+        inside = {alice.engine._state.own_account, carol.engine._state.own_account}
+        assert set(alice.engine._state.accounts(room_of(alice, "#plans"))) == inside
+        check_all([alice, bob, carol])
+
+
+def test_an_admin_who_had_left_before_the_relay_lost_it_locks_nobody_out() -> None:
+    """The restored relay takes founding from alice alone, who is gone: her client lets go, and bob founds."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        world.back_up_relay()
+        alice.do(LeaveRoom("#plans"))
+        world.settle()
+        world.restore_relay()
+        world.settle(7 * SOON)
+        says(bob, "alone, but in")
+        check_all([alice, bob])
 
 
 def test_both_sides_of_a_conversation_restored_find_each_other_again() -> None:

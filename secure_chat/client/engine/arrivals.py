@@ -126,7 +126,7 @@ class Arrivals:
             room.phase = Phase.INVITED
         self._epochs.entered(room, rejoined=was_in)
         self.returned(room, was_in, was_out, refounded, entry)
-        if room.phase == Phase.INVITED:
+        if room.phase == Phase.INVITED and not room.parting:
             self._invited(room, entry)
         return True
 

@@ -154,6 +154,8 @@ class Channels:
             state.save(room)
         if room.phase == Phase.LEFT:
             room.phase, room.attempts = Phase.NEW, 0
+            # Listed from before it left, by a relay that has lost the leaving: it has to be told once more.
+            room.parting = summary.joined <= state.position(room.channel)
             state.advance(room.channel, summary.joined - 1)
             state.save(room)
         state.poke(room)

@@ -277,7 +277,7 @@ class Room(Struct):
     formers: list[Former] = []
     """Own chains before the present one."""
     parting: bool = False
-    """Comes back into the room only to leave it: the relay had lost changes, and the leaf there may be another."""
+    """Comes back into the room only to leave it: the relay has lost changes, and the leaf there may be another."""
 
 
 class RosterEntry(Struct, array_like=True):
