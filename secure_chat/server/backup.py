@@ -42,9 +42,9 @@ def back_up(home: Home, target: Path) -> int:
     copy = target.with_name(f"{target.name}.database")
     try:
         copy.unlink(missing_ok=True)
-        _copy_database(home.database, copy)
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
+            _copy_database(home.database, copy)
             with tarfile.open(fileobj=file, mode="w") as archive:
                 for name, path in (*home.small_files(home.own_certificates()).items(), (home.database.name, copy)):
                     if path.exists():

@@ -191,6 +191,7 @@ def test_a_backup_restores_as_a_new_incarnation(relay: RelayProcess, tmp_path: P
         assert "relay.backup" in ask(relay, "backup", str(file))["message"]
         assert file.stat().st_mode & 0o077 == 0
         assert "exists already" in refused(relay, "backup", str(file))
+        assert "/dev/fd/relay.backup.part: " in refused(relay, "backup", "/dev/fd/relay.backup")
         client.append(room, b"after the backup", head=head)
         assert "another process" in refused(relay, "restore", str(file), "--yes")
     ca = relay.ca_pem
