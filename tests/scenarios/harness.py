@@ -103,6 +103,7 @@ class Link:
     to_relay: int = 0
     to_client: int = 0
     open: bool = True
+    certificate_hash: bytes = CERTIFICATE_HASH
 
 
 class Node:
@@ -264,7 +265,7 @@ class Node:
             self.handle(Disconnected("connection refused"))
             return
         self.link = self.world.open_link(self)
-        self.handle(Connected(CERTIFICATE_HASH, "simulated"))
+        self.handle(Connected(self.link.certificate_hash, "simulated"))
 
     def lose_connection(self) -> None:
         """The line breaks."""
