@@ -60,9 +60,14 @@ class Checkpointer:
 
     def _run(self) -> None:
         connection = open_connection(self._path)
-        Sql(connection).run("PRAGMA wal_autocheckpoint = 0")
+        sql = Sql(connection)
+        sql.run("PRAGMA wal_autocheckpoint = 0")
+        sql.one("SELECT count(*) FROM sqlite_schema")  # only after its first read does a connection know of a log
         try:
-            while self._wanted.wait() and not self._closing.is_set():
+            while not self._closing.is_set():
+                self._wanted.wait()
+                if self._closing.is_set():
+                    break
                 if self._fold(connection) > _REMAINDER:
                     self._closing.wait(_PAUSE_SECONDS)
                     continue
@@ -77,6 +82,7 @@ class Checkpointer:
             pages, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except (apsw.BusyError, apsw.LockedError):
             return _TOO_MANY_PAGES
+        assert pages >= 0, "a database without a write-ahead log"
         return pages - copied
 
     def close(self) -> None:

@@ -41,6 +41,24 @@ def test_the_write_ahead_log_stays_small_while_a_lot_is_written(tmp_path: Path) 
     again.close()
 
 
+def test_the_thread_leaves_the_writer_little_to_fold_back(tmp_path: Path) -> None:
+    """What the writer does within a commit is the remainder; the thread has brought the rest into the database."""
+    path = tmp_path / "relay.db"
+    connection = open_connection(path)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE entries (payload)").fetchall()
+    checkpointer = Checkpointer(connection, path)
+    before = path.stat().st_size
+    connection.execute("INSERT INTO entries VALUES (randomblob(20000000))")
+    pause = threading.Event()
+    for _ in range(500):
+        if path.stat().st_size > before + 19_000_000:
+            break
+        pause.wait(0.02)
+    assert path.stat().st_size > before + 19_000_000, "nobody but the thread has done anything since"
+    checkpointer.close()
+    connection.close()
+
+
 def test_no_thread_is_started_for_little(tmp_path: Path) -> None:
     """A relay with little to do needs none."""
     database = Database(tmp_path / "relay.db")
