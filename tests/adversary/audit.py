@@ -10,10 +10,11 @@ from contextlib import contextmanager
 
 from secure_chat.client.events import Done, Failed
 from secure_chat.client.views import MessageKind, RoomKind
+from secure_chat.server.core.settings import Settings
 from tests.adversary.evidence import nothing_false, nothing_leaked, travels_as_json
 from tests.adversary.relay import LyingRelay
 from tests.adversary.relay import lying_relay as unaudited
-from tests.scenarios.harness import GENEROUS, Network, Node, Settings
+from tests.scenarios.harness import GENEROUS, Network, Node
 
 __all__ = ["audit", "lying_relay"]
 

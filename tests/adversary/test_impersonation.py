@@ -150,6 +150,7 @@ def test_an_unsigned_binding_proves_nothing() -> None:
 
         world.outgoing.append(forge)
         assert alice.fails(StartDirect("bob")) in (FailureCode.REFUSED, FailureCode.NOT_FOUND)
+        noticed(alice, SecurityKind.FOREIGN_BINDING, "bob", "not genuine")
         nothing_false([alice, bob])
 
 
@@ -188,6 +189,7 @@ def test_a_private_message_never_goes_into_another_channel() -> None:
 
         world.outgoing.append(misdirect)
         assert alice.fails(Send("bob", "only for bob")) is FailureCode.REFUSED
+        noticed(alice, SecurityKind.FALSE_ANSWER, "nothing was sent there")
         world.settle()
         assert "only for bob" not in mallory.texts()
         assert "only for bob" not in bob.texts()
@@ -209,6 +211,7 @@ def test_the_direct_channel_with_somebody_else_is_refused() -> None:
 
         world.outgoing.append(misdirect)
         assert alice.fails(Send("bob", "only for bob")) is FailureCode.REFUSED
+        noticed(alice, SecurityKind.FALSE_ANSWER, "nothing was sent there")
         world.settle()
         assert mallory.texts()[-1:] == ["hello mallory"]
         alice.do(Send("mallory", "still you"))
@@ -230,6 +233,7 @@ def test_a_new_closed_room_never_is_one_that_exists() -> None:
 
         world.outgoing.append(misdirect)
         assert alice.fails(CreateRoom("plans", None, False)) is FailureCode.REFUSED
+        noticed(alice, SecurityKind.FALSE_ANSWER)
         assert room_of(alice, "#lobby").kind == "open"
         nothing_false([alice, bob])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pytest
 from msgspec.structs import replace
 
 from secure_chat.client.commands import JoinRoom, Kick, LeaveRoom, RefreshKeys, RestartRoom, Send
@@ -22,7 +23,8 @@ from secure_chat.server.core.settings import Settings
 from secure_chat.wire.messages import ChannelChange, Entry, EntryKind, ServerMessage
 from secure_chat.wire.messages import Welcome as WireWelcome
 from tests.adversary.audit import lying_relay
-from tests.adversary.evidence import nothing_false, nothing_leaked, noticed
+from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
+from tests.adversary.forgery import deliver_welcome
 from tests.adversary.members import Rogue, poison, room_of
 from tests.adversary.relay import LyingRelay, device_of
 from tests.adversary.rooms import CLASSICAL, closed_room, kinds
@@ -175,8 +177,9 @@ def test_a_member_without_the_right_removes_nobody() -> None:
         check_all([alice, bob])
 
 
-def test_a_member_without_the_right_adds_nobody() -> None:
-    """Mallory brings eve into a room where only admins invite: the commit is skipped, eve reads nothing."""
+@pytest.mark.parametrize("colluding", [False, True])
+def test_a_member_without_the_right_adds_nobody(colluding: bool) -> None:
+    """Mallory brings eve into a room where only admins invite: refused by the relay, and skipped where it colludes."""
     with lying_relay() as world:
         alice, bob, mallory = closed_room(world, "bob", "mallory")
         eve = world.join("eve")
@@ -187,20 +190,25 @@ def test_a_member_without_the_right_adds_nobody() -> None:
         made = rogue.group("#plans").commit(add=[bundle.key_package])
         assert made.welcome is not None
         device = device_of(eve)
-        change = ChannelChange(add=(device,))
-        rogue.append(
-            "#plans",
-            EntryKind.COMMIT,
-            made.commit,
-            change=change,
-            welcomes=(WireWelcome(made.welcome, (device.device,)),),
-        )
+        if colluding:
+            channel = room_of(bob, "#plans").channel
+            seq = world.last(bob, channel) + 1
+            deliver_welcome(world, eve, made.welcome, channel, seq)
+            rogue.append("#plans", EntryKind.COMMIT, made.commit)
+        else:
+            change = ChannelChange(add=(device,))
+            welcome = WireWelcome(made.welcome, (device.device,))
+            rogue.append("#plans", EntryKind.COMMIT, made.commit, change=change, welcomes=(welcome,))
         world.settle()
         alice.do(Send("#plans", "not for eve"))
         world.settle(BACK)
         assert "not for eve" not in eve.texts()
         people = bob.engine._state.people
         assert "eve" not in {people[a].handle for a in bob.engine._state.accounts(room_of(bob, "#plans"))}
+        if colluding:
+            noticed(bob, SecurityKind.COMMIT_REFUSED, "eve")
+        else:
+            nobody_noticed([alice, bob])
         talk(alice, bob)
         nothing_leaked(world, "not for eve")
 
@@ -309,6 +317,7 @@ def test_a_replayed_request_is_refused_from_the_tree_alone() -> None:
             world.say(node, world.entry(channel, seq, EntryKind.REQUEST, device, requests[0]))
         world.settle(60_000)
         assert alice.engine._state.group(room_of(alice, "#plans")).epoch == before
+        noticed(alice, SecurityKind.REPLAY, "request to be added")
         talk(alice, bob, mallory)
 
 
@@ -411,6 +420,7 @@ def test_nobody_edits_or_deletes_what_another_wrote() -> None:
         world.settle()
         assert "I owe you 5" in bob.texts()
         assert "I owe you 500" not in bob.texts()
+        noticed(bob, SecurityKind.BAD_ENTRY, "mallory", "message of alice", "without the right")
         nothing_false([alice, bob])
 
 

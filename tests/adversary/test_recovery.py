@@ -308,6 +308,9 @@ def test_both_sides_of_a_conversation_restored_find_each_other_again() -> None:
         world.settle(SOON)
         assert "are you there?" in bob.texts()
         assert "I am" in alice.texts()
+        for node in (alice, bob):
+            noticed(node, SecurityKind.ROLLED_BACK)
+            assert {SecurityKind.REJOINED, SecurityKind.RESTARTED} & kinds(node)
         check_all([alice, bob])
 
 

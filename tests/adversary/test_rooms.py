@@ -185,6 +185,7 @@ def test_stripped_welcomes_only_delay() -> None:
         alice.do(InvitePeople("#plans", ("bob",)))
         world.settle(60_000)
         assert not bob.told(Invited)
+        assert [room.blocked for room in bob.rooms().values() if not room.joined] == ["waiting to be let in"]
         world.honest()
         world.settle(300_000)
         assert [i.invitation.inviter for i in bob.told(Invited)] == ["alice"]

@@ -101,7 +101,7 @@ class Directory:
         """What the relay says of an account; IdentityError if its proofs don't hold."""
         binding = bindings.verify(info.binding, self._state.authority.directory_key)
         if (binding.handle, binding.account_key) != (info.handle, info.account):
-            raise CommandFailed(FailureCode.REFUSED, f"the relay's answer about {info.handle} proves nothing")
+            raise MismatchError("its proof is for another name or key")
         person = self._meet(info.handle, info.account, info.binding)
         for data in info.devices:
             certificate = certificates.verify(data)

@@ -22,13 +22,13 @@ from secure_chat.client.engine.history import History
 from secure_chat.client.engine.leavers import staying
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.policy import acts_as_admin
-from secure_chat.client.engine.requests import RequestError, read_request
+from secure_chat.client.engine.requests import ForeignRequest, RequestError, Seen, read_request
 from secure_chat.client.engine.session import OFFLINE_TEXT, Session
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Promise, Task, wait
 from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import FailureCode
+from secure_chat.client.events import FailureCode, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
 from secure_chat.wire.errors import ErrorCode, RelayError
@@ -85,10 +85,12 @@ class Joining:
         self._gone = gone
         """The relay no longer has, or no longer shows, the room's channel."""
         self._directory = directory
+        self._history = history
         self._commits = commits
         self._entrances = entrances
         self._outbox = outbox
         self._channels = ChannelAnswers(state, history)
+        self._requests = Seen()
         self._climbing: set[bytes] = set()
         self._waiting: dict[bytes, list[Promise[None]]] = {}
 
@@ -325,6 +327,10 @@ class Joining:
         state = self._state
         if room.phase not in (Phase.JOINED, Phase.INVITED) or entry.sender == state.profile.device_id:
             return
+        if self._requests.before(entry.payload, state.now):
+            text = "A request to be added to the room came a second time; it was ignored."
+            self._history.security(room, SecurityKind.REPLAY, text, time=entry.time)
+            return
         group = state.group(room)
         try:
             newcomer = read_request(
@@ -336,6 +342,10 @@ class Joining:
                 sender=entry.sender,
                 now=state.now,
             )
+        except ForeignRequest as error:
+            text = f"Somebody else's request to be added was posted again and ignored: {error}."
+            self._history.security(room, SecurityKind.REPLAY, text, time=entry.time)
+            return
         except RequestError:
             return  # nobody answers it, and the log is full of what people write: no event
         if room.kind == RoomKind.ROOM and newcomer.identity.account_key not in state.accounts(room):

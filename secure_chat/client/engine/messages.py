@@ -70,9 +70,9 @@ class Messages:
             case Text():
                 self._text(room, entry, sender, envelope, opened.body, verdict)
             case Edit():
-                self._edit(room, sender, opened.body)
+                self._edit(room, entry, sender, opened.body)
             case Delete():
-                self._delete(room, sender, opened.body)
+                self._delete(room, entry, sender, opened.body)
             case Reaction():
                 self._reaction(room, sender, opened.body)
             case Receipt():
@@ -152,12 +152,16 @@ class Messages:
             return None
         return view if view.kind in (MessageKind.TEXT, MessageKind.UNKNOWN) else None
 
-    def _edit(self, room: Room, sender: Identity, body: Edit) -> None:
+    def _edit(self, room: Room, entry: Entry, sender: Identity, body: Edit) -> None:
         view = self._target(room, body.target)
-        if view is not None and view.account == sender.account_key.hex():
-            self._history.change(replace(view, text=body.text, edited=True))
+        if view is None:
+            return
+        if view.account != sender.account_key.hex():
+            self._meddled(room, entry, sender, view)
+            return
+        self._history.change(replace(view, text=body.text, edited=True))
 
-    def _delete(self, room: Room, sender: Identity, body: Delete) -> None:
+    def _delete(self, room: Room, entry: Entry, sender: Identity, body: Delete) -> None:
         view = self._target(room, body.target)
         if view is None:
             return
@@ -167,6 +171,12 @@ class Messages:
         admin = not direct and roles is not None and acts_as_admin(roles, members, sender.account_key)
         if view.account == sender.account_key.hex() or admin:
             self._history.change(replace(view, text="", deleted=True, reactions=()))
+        else:
+            self._meddled(room, entry, sender, view)
+
+    def _meddled(self, room: Room, entry: Entry, sender: Identity, view: MessageView) -> None:
+        text = f"{sender.handle} tried to change a message of {view.sender} without the right; nothing was changed."
+        self._history.security(room, SecurityKind.BAD_ENTRY, text, handle=sender.handle, time=entry.time)
 
     def _reaction(self, room: Room, sender: Identity, body: Reaction) -> None:
         view = self._target(room, body.target)

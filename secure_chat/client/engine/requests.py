@@ -5,6 +5,7 @@ is in the room already only replaces that very device's leaf, and only with a hi
 refused from the tree alone.
 """
 
+import hashlib
 from typing import Annotated
 
 import msgspec
@@ -22,15 +23,50 @@ from secure_chat.mls.errors import MLSError
 from secure_chat.mls.messages.key_package import KeyPackage
 from secure_chat.wire.limits import CHANNEL_ID_LENGTH, MAX_KEY_PACKAGE, SIGNATURE_LENGTH
 
-__all__ = ["MAX_AGE", "JoinRequest", "RequestError", "check_package", "make_request", "read_request"]
+__all__ = [
+    "MAX_AGE",
+    "ForeignRequest",
+    "JoinRequest",
+    "RequestError",
+    "Seen",
+    "check_package",
+    "make_request",
+    "read_request",
+]
 
 REQUEST_VERSION = 1
 MAX_AGE = 10 * 60_000
 """Milliseconds for which a request is answered; who still wants in asks again."""
+MAX_SEEN = 10_000
+"""Requests remembered at once: in 20 minutes no relay lets more through, and it is half a megabyte."""
 
 
 class RequestError(SecureChatError):
     """A request that nobody should answer."""
+
+
+class ForeignRequest(RequestError):
+    """A genuine request of another device than posted it: somebody plays with what others have written."""
+
+
+class Seen:
+    """The requests of the last minutes: every one is made anew, so that one that comes again is a replay.
+
+    Only in memory: what is older than `MAX_AGE` nobody answers anyway.
+    """
+
+    def __init__(self) -> None:
+        self._when: dict[bytes, int] = {}
+
+    def before(self, payload: bytes, now: int) -> bool:
+        """Whether this very request has come before; from now on it has."""
+        while self._when and now - next(iter(self._when.values())) > 2 * MAX_AGE:  # clocks differ by up to MAX_AGE
+            del self._when[next(iter(self._when))]
+        digest = hashlib.sha256(payload).digest()
+        known = digest in self._when
+        if not known and len(self._when) < MAX_SEEN:
+            self._when[digest] = now
+        return known
 
 
 class JoinRequest(Struct, frozen=True, array_like=True):
@@ -89,7 +125,7 @@ def read_request(
         except (MLSError, IdentityError) as error:
             raise RequestError(str(error)) from None
         if newcomer.identity.device_id != sender:
-            raise RequestError("another device's")
+            raise ForeignRequest(f"it is {newcomer.identity.handle}'s")
         return newcomer
     raise RequestError("no key package of the room's suite")
 

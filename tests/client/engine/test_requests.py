@@ -8,8 +8,11 @@ import pytest
 from secure_chat.client.engine.changes import Newcomer
 from secure_chat.client.engine.requests import (
     MAX_AGE,
+    MAX_SEEN,
+    ForeignRequest,
     JoinRequest,
     RequestError,
+    Seen,
     check_package,
     make_request,
     read_request,
@@ -74,7 +77,7 @@ def test_a_changed_request_is_refused() -> None:
 
 def test_only_the_device_itself_asks() -> None:
     """Somebody else's entry with a copied request."""
-    with pytest.raises(RequestError, match="another device"):
+    with pytest.raises(ForeignRequest, match="it is bob"):
         read(request(), sender=ALICE.device_id)
 
 
@@ -90,3 +93,23 @@ def test_a_key_package_that_others_signed_is_refused() -> None:
     with pytest.raises(MLSError):
         check_package(replace(package, signature=bytes(64), _encoded=b""), AUTHORITY, SUITE)
     assert check_package(package, AUTHORITY, SUITE).identity == BOB.identity
+
+
+def test_a_request_that_comes_again_is_known_while_it_would_be_answered() -> None:
+    """Afterwards it is forgotten, so that memory stays small."""
+    seen = Seen()
+    assert not seen.before(b"one", 0)
+    assert not seen.before(b"two", 1)
+    assert seen.before(b"one", MAX_AGE)
+    assert seen.before(b"two", 2 * MAX_AGE + 1)
+    assert not seen.before(b"one", 2 * MAX_AGE + 1)
+    assert seen.before(b"one", 2 * MAX_AGE + 2)
+
+
+def test_requests_remembered_are_bounded() -> None:
+    """More than any relay lets through are not kept."""
+    seen = Seen()
+    for number in range(MAX_SEEN + 10):
+        assert not seen.before(number.to_bytes(4, "big"), 0)
+    assert seen.before(bytes(4), 0)
+    assert not seen.before(MAX_SEEN.to_bytes(4, "big"), 0)
