@@ -119,6 +119,17 @@ class Client(Link):
                 if left <= 0 or isinstance(events.next(min(left, RECHECK)), ShuttingDown):
                     return not rooms
 
+    def wait_until_sent(self, timeout: float = ONLINE_TIMEOUT) -> bool:
+        """Waits (seconds) until no message waits here any more; False once that is known not to be soon."""
+        deadline = time.monotonic() + timeout
+        with self.events() as events:
+            while (status := self.status()).queued and (left := deadline - time.monotonic()) > 0:
+                if status.connection is ConnectionState.OFFLINE and status.reason:
+                    return False
+                if isinstance(events.next(min(left, RECHECK)), ShuttingDown):
+                    break
+        return not status.queued
+
     # --- messages
 
     def send(self, room: str, text: str, *, reply_to: MessageId | None = None) -> MessageId:

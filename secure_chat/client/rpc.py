@@ -74,11 +74,16 @@ class Session:
             self._finished()
         return True
 
+    def settle(self, timeout: float = 5.0) -> None:
+        """Waits (seconds) until every call so far is answered."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._under_way == 0 or self._gone, timeout)
+
     def close(self, timeout: float = 5.0) -> None:
         """Starts no further call, waits for those under way (seconds), says `closing`, and has everything written."""
         with self._condition:
             self._refusing = True
-            self._condition.wait_for(lambda: self._under_way == 0 or self._gone, timeout)
+        self.settle(timeout)
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._put({"jsonrpc": "2.0", "method": "closing"})

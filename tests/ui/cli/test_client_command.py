@@ -250,3 +250,18 @@ def test_rpc_speaks_until_its_input_ends() -> None:
     assert answers[1]["result"]["profile"] == "default"
     assert answers[2]["error"]["code"] == -32601
     assert lines[-1]["method"] == "closing"
+
+
+@pytest.mark.usefixtures("anna")
+def test_rpc_lets_go_out_what_it_was_given_before_its_input_ended() -> None:
+    """A pipe is over before the relay is reached; the message is not to wait for the next command."""
+    calls = [
+        {"jsonrpc": "2.0", "id": 1, "method": "subscribe"},
+        {"jsonrpc": "2.0", "id": 2, "method": "send", "params": {"room": "#lobby", "text": "from a pipe"}},
+    ]
+    text = "".join(json.dumps(call) + "\n" for call in calls)
+    lines = [json.loads(line) for line in run("rpc", text=text).output.splitlines()]
+    sent = next(line["result"] for line in lines if line.get("id") == 2)
+    told = [line["params"]["message"] for line in lines if line.get("params", {}).get("event") == "message_changed"]
+    assert [(message["id"], message["state"]) for message in told if message["state"] == "sent"] == [(sent, "sent")]
+    assert lines[-1]["method"] == "closing"
