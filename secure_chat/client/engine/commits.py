@@ -337,10 +337,10 @@ class Commits:
         work = self._of(room)
         committed, work.committing = work.committing, []
         self._done(room, work)
+        self.merged(room, self._state.profile.device_id)
         for wish in committed:
             self._turns.settle(room, wish)
             wish.promise.keep(None)
-        self.merged(room, self._state.profile.device_id)
         self._state.poke(room)
 
     def merged(self, room: Room, committer: bytes) -> None:

@@ -27,6 +27,8 @@ SPREAD = 60
 """Milliseconds between turns further down the line than `NEAR`, where a crowd waits."""
 LONGEST = 10_000
 JITTER = 200
+NEW = 2_000
+"""Milliseconds in which who has just come in or connected lets all others go first: it hears who is online only now."""
 SHARE = 8
 """Commits a minute after which a device stands back: the relay allows ten."""
 MINUTE = 60_000
@@ -35,8 +37,9 @@ _REMEMBERED = 256
 
 @dataclass(slots=True)
 class _Line:
-    """Of one room, in memory."""
+    """Of one room, in memory, for as long as this device is in it and connected."""
 
+    since: int
     requests: dict[bytes, Wish] = field(default_factory=dict)
     """Devices that asked to be added."""
     leaving: frozenset[int] = frozenset()
@@ -114,9 +117,7 @@ class Turns:
 
     def disconnected(self) -> None:
         """Others will have done what is asked for by now; who is still outside asks again."""
-        for line in self._lines.values():
-            line.due = False
-            line.requests.clear()
+        self._lines.clear()
 
     def _delay(self, room: Room, line: _Line) -> int:
         """Milliseconds until this device's turn."""
@@ -141,8 +142,8 @@ class Turns:
             return made[entry.device] >= SHARE, entry.leaf_index
 
         own = next((e for e in roster.entries if self._is_own(e)), None)
-        if own is None or own.leaf_index in line.leaving:
-            return len(roster.entries)
+        if own is None or own.leaf_index in line.leaving or state.now - line.since < NEW:
+            return len(roster.entries) - 1
         mine = order(own)
         return sum(
             1
@@ -156,7 +157,10 @@ class Turns:
         return entry.account == self._state.own_account and entry.device == self._state.profile.device_id
 
     def _of(self, room: Room) -> _Line:
-        return self._lines.setdefault(room.channel, _Line())
+        line = self._lines.get(room.channel)
+        if line is None:
+            line = self._lines[room.channel] = _Line(self._state.now)
+        return line
 
 
 def _is_answered(wish: Wish, serials: dict[tuple[bytes, bytes], int]) -> bool:
