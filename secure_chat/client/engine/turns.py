@@ -28,7 +28,7 @@ SPREAD = 60
 LONGEST = 10_000
 JITTER = 200
 NEW = 2_000
-"""Milliseconds in which who has just come in or connected lets all others go first: it hears who is online only now."""
+"""Milliseconds in which who has just come in or connected takes everybody for online: it is being told only now."""
 SHARE = 8
 """Commits a minute after which a device stands back: the relay allows ten."""
 MINUTE = 60_000
@@ -142,14 +142,15 @@ class Turns:
             return made[entry.device] >= SHARE, entry.leaf_index
 
         own = next((e for e in roster.entries if self._is_own(e)), None)
-        if own is None or own.leaf_index in line.leaving or state.now - line.since < NEW:
-            return len(roster.entries) - 1
+        if own is None or own.leaf_index in line.leaving:
+            return len(roster.entries)
+        new = state.now - line.since < NEW
         mine = order(own)
         return sum(
             1
             for entry in roster.entries
             if entry.leaf_index not in line.leaving
-            and (entry.account in state.online or entry.account == state.own_account)
+            and (new or entry.account in state.online or entry.account == state.own_account)
             and order(entry) < mine
         )
 
