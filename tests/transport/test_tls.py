@@ -296,3 +296,33 @@ def test_contexts_verify_unless_named_otherwise(authority: trustme.CA) -> None:
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert context.check_hostname
     assert unverified_context().verify_mode is ssl.CERT_NONE
+
+
+def groups_in(hello: bytes) -> list[int]:
+    """The supported_groups of a ClientHello in its TLS record (RFC 8446 §4.1.2, §4.2.7)."""
+    place = 5 + 4 + 2 + 32  # record, handshake header, version, random
+    place += 1 + hello[place]  # session id
+    place += 2 + int.from_bytes(hello[place : place + 2], "big")  # cipher suites
+    place += 1 + hello[place]  # compression methods
+    place += 2
+    while place < len(hello):
+        kind, length = (int.from_bytes(hello[at : at + 2], "big") for at in (place, place + 2))
+        body = hello[place + 4 : place + 4 + length]
+        if kind == 10:
+            return [int.from_bytes(body[at : at + 2], "big") for at in range(2, len(body), 2)]
+        place += 4 + length
+    raise AssertionError("a ClientHello without groups")
+
+
+def test_the_first_bytes_offer_the_post_quantum_group_first_where_there_is_one(authority: trustme.CA) -> None:
+    """On the wire, whatever OpenSSL this is: X25519MLKEM768 and then X25519, or with an older one X25519 alone."""
+    outgoing = ssl.MemoryBIO()
+    tls = client_context(ca_pem(authority)).wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    x25519, hybrid = 0x001D, 0x11EC
+    groups = groups_in(outgoing.read())
+    assert x25519 in groups
+    has_hybrid = ssl.OPENSSL_VERSION_INFO[:2] >= (3, 5)
+    assert (groups[0] == hybrid) is has_hybrid
+    assert groups_offered().startswith("X25519MLKEM768" if has_hybrid else "X25519 (")
