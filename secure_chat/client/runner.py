@@ -52,6 +52,8 @@ MAX_BATCH = 2_000
 """Inputs in one transaction: bounds how long a command can wait behind others."""
 MAX_LINES = 10_000
 """Lines or hits in one answer."""
+POSITIONS = 2**63 - 1
+"""The database has no larger one."""
 IDLE_SECONDS = 5.0
 """Quiet time after which the write-ahead log is emptied."""
 LONGEST_LOG_SECONDS = 15.0
@@ -322,14 +324,19 @@ class Runner:
             call.future.set_result(self._query(call.command))
         except SecureChatError as error:
             call.future.set_exception(error)
+        except Exception as error:  # nothing was changed: only this call has failed
+            where = record_crash(error, self._profile.directory)
+            message = f"an internal error ({type(error).__name__}); {where} says where it happened"
+            call.future.set_exception(CommandFailed(FailureCode.INTERNAL, message))
 
     def _query(self, command: Command) -> Result:
         match command:
             case GetHistory(room, limit, before, after):
-                return self._store.history(self._engine.room_id(room), min(limit, MAX_LINES), before, after)
+                bounds = (None if bound is None else _within(bound, POSITIONS) for bound in (before, after))
+                return self._store.history(self._engine.room_id(room), _within(limit, MAX_LINES), *bounds)
             case Search(text, where, limit):
                 room_id = None if where is None else self._engine.room_id(where)
-                return self._store.search(text, room_id, min(limit, MAX_LINES), self._engine.room_names())
+                return self._store.search(text, room_id, _within(limit, MAX_LINES), self._engine.room_names())
             case _:
                 raise AssertionError(command)
 
@@ -395,3 +402,8 @@ class Runner:
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
+
+
+def _within(number: int, most: int) -> int:
+    """The number, or the nearest one from 0 to `most`."""
+    return max(0, min(number, most))

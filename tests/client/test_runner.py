@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import Future
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,9 +12,9 @@ from secure_chat.client.commands import Send
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.effects import DeleteRow, PutRow
 from secure_chat.client.errors import ClientClosed, CommandFailed, StoreDamagedError
-from secure_chat.client.events import Event, MessageAdded, Result, ShuttingDown
+from secure_chat.client.events import Event, FailureCode, MessageAdded, Result, ShuttingDown
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile
-from secure_chat.client.queries import GetStatus
+from secure_chat.client.queries import GetHistory, GetRoomCode, GetStatus, Search
 from secure_chat.client.runner import IDLE_SECONDS, LONGEST_LOG_SECONDS, Runner
 from secure_chat.client.store import Store
 from secure_chat.client.views import ConnectionState, StatusView
@@ -106,6 +107,42 @@ def test_internal_error_starts_over_and_keeps_no_content(home: Path, relay: Rela
     runner.close()
     for log in (home / "profiles" / "carl").glob("*.log"):
         assert "surrogate can't" not in log.read_text()
+
+
+@pytest.mark.usefixtures("home")
+def test_numbers_beyond_all_bounds_are_answered(relay: RelayProcess) -> None:
+    """As the nearest that makes sense, or as what is not there; the client goes on."""
+    join(relay, "cleo").close()
+    runner, _, _ = opened("cleo")
+    online(runner)
+    runner.submit(Send("#lobby", "one line")).result(20)
+    wait_until(lambda: status(runner).queued == 0, "sent")
+    everything = runner.submit(GetHistory("#lobby")).result(20)
+    assert everything
+    huge = 10**30
+    assert runner.submit(GetHistory("#lobby", limit=huge, before=huge, after=-huge)).result(20) == everything
+    assert runner.submit(GetHistory("#lobby", limit=-3)).result(20) == ()
+    assert runner.submit(GetHistory("#lobby", before=-3)).result(20) == ()
+    assert runner.submit(GetHistory("#lobby", after=huge)).result(20) == ()
+    assert runner.submit(Search("line", limit=-1)).result(20) == ()
+    for epoch in (-1, huge):
+        with pytest.raises(CommandFailed, match="not known here"):
+            runner.submit(GetRoomCode("#lobby", epoch)).result(20)
+    assert status(runner).connection is ConnectionState.ONLINE  # it has not started over
+    runner.close()
+
+
+@pytest.mark.usefixtures("home")
+def test_internal_error_of_a_search_ends_nothing_else(relay: RelayProcess) -> None:
+    """It changes nothing, so nothing has to be undone."""
+    join(relay, "cora").close()
+    runner, _, _ = opened("cora")
+    online(runner)
+    with pytest.raises(CommandFailed) as failure:
+        runner.submit(GetHistory("#lobby", limit=cast(int, "many"))).result(20)  # no front end lets it through
+    assert failure.value.code is FailureCode.INTERNAL
+    assert status(runner).connection is ConnectionState.ONLINE
+    runner.close()
 
 
 @pytest.mark.usefixtures("home")

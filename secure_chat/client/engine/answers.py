@@ -122,7 +122,7 @@ class Answers:
         room = self._names.joined(query.room)
         roster = self._state.roster(room)
         epoch = query.epoch if query.epoch is not None else 0 if roster is None else roster.epoch
-        authenticator = self._integrity.code(room, epoch)
+        authenticator = self._integrity.code(room, epoch) if 0 <= epoch < 1 << 63 else None
         if authenticator is None:
             raise CommandFailed(FailureCode.NOT_FOUND, "the room's code of that epoch is not known here")
         return RoomCodeView(room.channel.hex(), epoch, room_code(authenticator))

@@ -94,7 +94,7 @@ def page(
 
     With `after` alone the oldest of them, otherwise the newest.
     """
-    where, values = ["position > ?", "position < ?"], [after or 0, before or 1 << 62]
+    where, values = ["position > ?", "position < ?"], [after or 0, 1 << 62 if before is None else before]
     bindings: list[int | bytes] = [*values]
     if room is not None:
         where.insert(0, "room = ?")
