@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -18,6 +19,7 @@ from secure_chat.ui.tui.chat.desk import Desk
 from secure_chat.ui.tui.chat.screen import ChatScreen
 from secure_chat.ui.tui.looks import LOOKS, Look
 from secure_chat.ui.tui.settings import Settings
+from secure_chat.ui.tui.turns import Turns
 
 __all__ = ["PLAIN", "ChatApp", "run_tui"]
 
@@ -54,6 +56,9 @@ class ChatApp(App[str]):
         self._chat: ChatScreen | None = None
         self.is_usable = False
         """Whether rooms and history are on screen."""
+        self.holds_keys = False
+        """Whether a command runs or a screen comes that decides where the next key goes."""
+        self._turns = Turns(self, lambda: self.holds_keys)
         for look in self.looks.values():
             self.register_theme(look.theme)
         self.set_reactive(App.theme, self._wanted_look())
@@ -66,6 +71,12 @@ class ChatApp(App[str]):
     def get_default_screen(self) -> Screen[None]:
         """The chat at once, if somebody has joined."""
         return super().get_default_screen() if self.client is None else self._new_chat(self.client)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys and pastes one after the other."""
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and not self._turns.has_turn(event):
+            return
+        await super().on_event(event)
 
     def on_mount(self) -> None:
         """Joining, if nobody has."""
@@ -80,8 +91,11 @@ class ChatApp(App[str]):
 
     def joined(self, client: Client) -> None:
         """The first run is over: the chat."""
+        if self._chat is not None:
+            return  # Enter was pressed twice
         self.client = client
         self.settings = Settings.load(self._directory)
+        self.holds_keys = True
         self.switch_screen(self._new_chat(client))
 
     def choose_look(self) -> None:
@@ -100,6 +114,7 @@ class ChatApp(App[str]):
     def usable(self) -> None:
         """The chat is on screen."""
         self.is_usable = True
+        self.holds_keys = False
         gc.freeze()  # what starting made stays: no collection looks at it again
         gc.enable()  # `run_chat` turns it off for the time of starting
         self.show_title()

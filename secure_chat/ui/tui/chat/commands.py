@@ -86,7 +86,8 @@ class Commands:
         def text_from(index: int) -> str:
             return rest.split(maxsplit=index)[index] if index else rest
 
-        return parse(action, rest.split(), room=self._screen.model.current, message=message, rest=text_from)
+        current = self._screen.model.current
+        return parse(action, rest.split(), room=current, message=message, rest=text_from, how=slash.how)
 
     def _message(self, reference: str, *, own: bool, unsent: bool = False) -> MessageId:
         """``^2`` is the last but one; without a number the chosen message, or the last one that fits."""
@@ -110,7 +111,7 @@ class Commands:
         await self._screen.desk.find_room("")  # what was just made is known from now on
         room = self._screen.model.find(name if name.startswith("#") else f"#{name}")
         if room is not None:
-            self._screen.go(room.id)
+            await self._screen.open_room(room.id)
 
     async def _join(self, rest: str) -> None:
         name = _need(rest, "join").removeprefix("#")
@@ -121,7 +122,7 @@ class Commands:
         room = self._screen.model.find(_need(rest, "room"))
         if room is None:
             raise InputError(f"you are in no room {rest}: enter it with /join {rest}, or write to a person with /msg")
-        self._screen.go(room.id)
+        await self._screen.open_room(room.id)
 
     async def _msg(self, rest: str) -> None:
         person, _, text = _need(rest, "msg").partition(" ")

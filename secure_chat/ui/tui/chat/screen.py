@@ -407,10 +407,12 @@ class ChatScreen(Screen[None]):
 
     @on(Composer.Sent)
     def _sent(self, event: Composer.Sent) -> None:
-        self.run_worker(self.writing.send(event.text), group="send")
+        self.run_worker(self.writing.send(self.writing.take(event.text)), group="send")
 
     @on(Composer.Typed)
     def _typed(self, event: Composer.Typed) -> None:
+        if event.before != self.composer.before:
+            return  # more was typed: that is told, too
         self.writing.offer(event.before, forced=event.forced)
         room = self.model.room
         if room is None or not event.before or event.before.startswith("/"):

@@ -15,13 +15,27 @@ if TYPE_CHECKING:
     from secure_chat.ui.tui.chat.screen import ChatScreen
     from secure_chat.ui.tui.composer.completion import Candidate
 
-__all__ = ["Writing"]
+__all__ = ["Outgoing", "Writing"]
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
     text: str
     context: Context | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What Enter was pressed on, and where."""
+
+    text: str
+    room: RoomId
+    context: Context | None
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it is a /command; ``//`` is text that begins with a slash."""
+        return self.text.startswith("/") and not self.text.startswith("//") and "\n" not in self.text
 
 
 class Writing:
@@ -87,35 +101,50 @@ class Writing:
 
     # --- sending
 
-    async def send(self, text: str) -> None:
-        """Sends what was written, or runs the command; on failure it stays in the input."""
+    def take(self, text: str) -> Outgoing:
+        """What was written, out of the input and bound for the room that is on screen now."""
         screen = self._screen
-        room = screen.model.current
-        context = screen.notices.context
+        outgoing = Outgoing(text, screen.model.current, screen.notices.context)
         self._hide()
         screen.composer.put("")
         screen.notices.context = None
         screen.notices.drop()
+        # A command may lead to another room: what is typed after it waits, so that it isn't said in this one.
+        screen.app.holds_keys |= outgoing.is_command
+        return outgoing
+
+    async def send(self, outgoing: Outgoing) -> None:
+        """Sends what was taken, or runs the command; on failure it stands in the input again."""
+        screen = self._screen
         try:
-            if text.startswith("/") and not text.startswith("//") and "\n" not in text:
+            if outgoing.is_command:
                 from secure_chat.ui.tui.chat.commands import Commands
 
-                await Commands(screen).run(text.rstrip())
-                return
-            text = text.removeprefix("/") if text.startswith("//") else text
-            if not room:
-                raise ClientError("you are in no room: /join lobby enters one")
-            if context is not None and context.edit:
-                await screen.desk.ask(Edit(context.message, text))
+                try:
+                    await Commands(screen).run(outgoing.text.rstrip())
+                finally:
+                    screen.app.holds_keys = False
             else:
-                await screen.desk.ask(Send(room, text, None if context is None else context.message))
-                await screen.talk.to_end()
+                await self._say(outgoing)
         except SecureChatError as error:
             screen.fail(error)
-            if screen.model.current == room and not screen.composer.text:
-                screen.composer.put(text)
-                screen.notices.context = context
+            if screen.model.current == outgoing.room and not screen.composer.text:
+                screen.composer.put(outgoing.text)
+                screen.notices.context = outgoing.context
         screen.draw_info()
+
+    async def _say(self, outgoing: Outgoing) -> None:
+        screen = self._screen
+        context = outgoing.context
+        text = outgoing.text.removeprefix("/") if outgoing.text.startswith("//") else outgoing.text
+        if not outgoing.room:
+            raise ClientError("you are in no room: /join lobby enters one")
+        if context is not None and context.edit:
+            await screen.desk.ask(Edit(context.message, text))
+            return
+        await screen.desk.ask(Send(outgoing.room, text, None if context is None else context.message))
+        if screen.model.current == outgoing.room:
+            await screen.talk.to_end()
 
     # --- completion
 

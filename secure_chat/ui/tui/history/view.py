@@ -25,6 +25,8 @@ __all__ = ["HistoryView"]
 AHEAD = 40
 """Lines still in memory beyond the screen when more are asked for."""
 WHEEL_ROWS = 3
+BLOCKS = 240
+"""Messages whose rows are kept: a few screens. More would only cost memory, and time of the garbage collector."""
 
 
 class HistoryView(Widget, can_focus=True):
@@ -61,6 +63,7 @@ class HistoryView(Widget, can_focus=True):
         self.chosen: MessageId = ""
         self._layout: Layout | None = None
         self._blocks: dict[MessageId, list[Strip]] = {}
+        """In the order in which they were made."""
         self._leads: dict[MessageId, int] = {}
         """How many rows at the top of a block belong to no message: day lines and the like."""
         self._top: tuple[MessageId, int] | None = None
@@ -197,6 +200,7 @@ class HistoryView(Widget, can_focus=True):
         if self._top is None:
             self._drawn = self._upward(height)
         self._ask_for_more()
+        self._forget_oldest()
 
     def _upward(self, height: int) -> list[tuple[Strip, int]]:
         drawn: list[tuple[Strip, int]] = []
@@ -237,6 +241,16 @@ class HistoryView(Widget, can_focus=True):
     def _forget(self, index: int) -> None:
         if 0 <= index < len(self.window):
             self._blocks.pop(self.window.lines[index].id, None)
+
+    def _forget_oldest(self) -> None:
+        """What is on screen stays, as the cursor looks into its block."""
+        if len(self._blocks) <= BLOCKS:
+            return
+        shown = {self.window.lines[index].id for _, index in self._drawn if index >= 0}
+        keep = dict(list(self._blocks.items())[-BLOCKS // 2 :])
+        keep |= {message: block for message, block in self._blocks.items() if message in shown}
+        self._blocks = keep
+        self._leads = {message: self._leads[message] for message in keep}
 
     def _forget_neighbours(self, index: int) -> None:
         for each in (index, index + 1):

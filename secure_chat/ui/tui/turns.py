@@ -1,0 +1,63 @@
+"""Keys take turns: the next one is handed on when everything that the last one set off has been done.
+
+Textual offers a key to the widget that has the focus, and what that doesn't want goes back to the app's queue, behind
+keys that came later. Typed fast, pasted by a script, or sent over a slow line all at once, Backspace would then delete
+a letter typed after it, and an Enter would go to the question before the one it was meant for.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from textual.app import App
+from textual.events import Key, Paste
+from textual.message_pump import MessagePump
+
+__all__ = ["Turns"]
+
+PATIENCE = 1.0
+"""Seconds after which the next key is handed on, whatever still goes on."""
+PAUSE = 0.002
+PASSES = 50
+"""Rounds of the event loop before waiting with pauses: a key takes about ten."""
+
+
+class Turns:
+    """Which key comes next; belongs to the event loop."""
+
+    def __init__(self, app: "App[str]", is_held: Callable[[], bool]) -> None:
+        """`is_held` tells whether something is under way that decides where keys go."""
+        self._app = app
+        self._is_held = is_held
+        self._waiting: deque[Key | Paste] = deque()
+        self._current: Key | Paste | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def has_turn(self, event: Key | Paste) -> bool:
+        """Whether this one is to be dealt with now; otherwise it comes again when it is its turn."""
+        if event is self._current:
+            return True
+        self._waiting.append(event)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._hand_on())
+        return False
+
+    async def _hand_on(self) -> None:
+        while self._waiting:
+            await self._until_quiet()
+            self._current = self._waiting.popleft()
+            self._app.post_message(self._current)
+        await self._until_quiet()
+
+    async def _until_quiet(self) -> None:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        passes = 0
+        while (self._is_held() or any(pump.message_queue_size for pump in self._pumps())) and loop.time() < deadline:
+            passes += 1
+            await asyncio.sleep(0 if passes < PASSES else PAUSE)
+
+    def _pumps(self) -> list[MessagePump]:
+        """Who a key passes by."""
+        focused = self._app.focused or self._app.screen
+        return [*focused.ancestors_with_self]
