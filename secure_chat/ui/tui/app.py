@@ -74,8 +74,10 @@ class ChatApp(App[str]):
 
     async def on_event(self, event: events.Event) -> None:
         """Keys and pastes one after the other."""
-        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded and not self._turns.has_turn(event):
-            return
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            is_over = not self.screen_stack
+            if is_over or not self._turns.has_turn(event):
+                return
         await super().on_event(event)
 
     def on_mount(self) -> None:

@@ -43,7 +43,7 @@ class Turns:
         return False
 
     async def _hand_on(self) -> None:
-        while self._waiting:
+        while self._waiting and self._app.screen_stack:
             await self._until_quiet()
             self._current = self._waiting.popleft()
             self._app.post_message(self._current)
@@ -59,5 +59,6 @@ class Turns:
 
     def _pumps(self) -> list[MessagePump]:
         """Who a key passes by."""
-        focused = self._app.focused or self._app.screen
-        return [*focused.ancestors_with_self]
+        if not self._app.screen_stack:
+            return []  # the app is ending
+        return [*(self._app.focused or self._app.screen).ancestors_with_self]

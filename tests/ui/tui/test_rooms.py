@@ -76,7 +76,7 @@ def test_rooms_are_made_joined_and_left_by_commands(relay: RelayProcess) -> None
                 await chat.type("//slash", "enter")
                 await chat.shows("/slash")
                 await chat.type("/kick", "enter")
-                await chat.shows("usage: kick")
+                await chat.shows("usage: /kick")
                 await chat.press("ctrl+u")
                 await chat.type("/help mute", "enter")
                 await chat.shows("No notifications and no mention marks")

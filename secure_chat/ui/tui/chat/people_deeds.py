@@ -8,6 +8,7 @@ from secure_chat.client.queries import GetSafetyNumber
 from secure_chat.client.views import RoomKind, SafetyNumberView, Trust
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.presenter import trust_words
+from secure_chat.ui.tui.chat.writing import Outgoing
 from secure_chat.ui.tui.dialogs.ask import Confirm, TextDialog
 from secure_chat.ui.tui.dialogs.choose import Choose
 from secure_chat.ui.tui.lists import Item
@@ -126,7 +127,7 @@ class PeopleDeeds:
         """What can be done with a member."""
         screen, model = self._screen, self._screen.model
         if handle == model.handle:
-            await screen.writing.send("/fingerprint")
+            await screen.writing.send(Outgoing("/fingerprint", model.current, None))
             return
         person = model.people.get(handle)
         trust = Trust.FIRST_USE if person is None else person.trust

@@ -9,6 +9,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from secure_chat.ui.presenter import room_title
 from secure_chat.ui.tui import cells
 from secure_chat.ui.tui.chat.commands import COMMANDS
+from secure_chat.ui.tui.chat.writing import Outgoing
 
 if TYPE_CHECKING:
     from secure_chat.ui.tui.chat.screen import ChatScreen
@@ -71,7 +72,8 @@ class ChatCommands(Provider):
                     chat.composer.put(f"/{argument} ")
                     chat.composer.focus()
                 else:
-                    chat.run_worker(chat.writing.send(f"/{argument}"), group="send")
+                    outgoing = Outgoing(f"/{argument}", chat.model.current, None)
+                    chat.run_worker(chat.writing.send(outgoing), group="send")
 
     async def discover(self) -> Hits:
         """What is offered before anything is typed."""

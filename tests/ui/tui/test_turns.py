@@ -1,0 +1,70 @@
+"""Keys that come all at once, as from a slow line or a script, do what they would do one by one."""
+
+from pathlib import Path
+
+from textual import events
+
+from secure_chat.client.api import Client
+from secure_chat.client.views import MessageKind
+from tests.people import environment, invite_link, join, program
+from tests.relay_process import RelayProcess
+from tests.terminal import Terminal
+from tests.ui.tui.driving import Chat, open_chat, run
+
+
+def send_all(chat: Chat, *keys: str) -> None:
+    """Keys without a pause between them; letters are typed."""
+    for key in keys:
+        chat.app.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+def texts(client: Client, room: str) -> list[str]:
+    """What was said in a room."""
+    return [line.text for line in client.history(room) if line.kind is MessageKind.TEXT]
+
+
+def test_editing_keys_work_on_what_was_typed_before_them(relay: RelayProcess) -> None:
+    """Backspace, Ctrl-U, Home and Enter between letters, with nothing lost and nothing in another order."""
+
+    async def scenario() -> None:
+        with join(relay, "quick") as quick:
+            async with open_chat(quick, "quick") as chat:
+                send_all(chat, *"xx", "ctrl+u", *"abx", "backspace", *"cd", "home", *"1", "end", *"2", "enter")
+                send_all(chat, *"next", "backspace", "enter", *"rest")
+                await chat.until(lambda: chat.screen.composer.text == "rest", "the last letters")
+                await chat.until(lambda: texts(quick, "#lobby")[-2:] == ["1abcd2", "nex"], "both messages")
+
+    run(scenario)
+
+
+def test_what_follows_a_command_waits_for_it(relay: RelayProcess) -> None:
+    """Text typed right behind /create and /room is said in that room, and not in the one before."""
+
+    async def scenario() -> None:
+        with join(relay, "hasty") as hasty:
+            async with open_chat(hasty, "hasty") as chat:
+                keys = {" ": "space", "/": "slash"}
+                for line in ("/create attic", "up here", "/room lobby", "down here"):
+                    for letter in line:
+                        chat.app.post_message(events.Key(keys.get(letter, letter), letter))
+                    send_all(chat, "enter")
+                await chat.until(lambda: "down here" in texts(hasty, "#lobby"), "the last line")
+                assert "up here" in texts(hasty, "#attic")
+                assert "up here" not in texts(hasty, "#lobby")
+
+    run(scenario)
+
+
+def test_joining_and_talking_in_one_go(relay: RelayProcess, home: Path) -> None:
+    """Name, lock and first words in the real terminal, each step's keys in one write, with Enter pressed too often."""
+    command = program("client", "--profile", "rush", invite_link(relay))
+    with Terminal(command, env=environment(home)) as terminal:
+        terminal.wait_for("2 of 5", "Your name")
+        terminal.press("rusg\x7fh\r\x1b[F\r")
+        terminal.wait_for("5 of 5", "Your recovery code")
+        terminal.press("\r\r\rhellp\x7fo, all\r/create den\rin the den\r")
+        terminal.wait_for("in the den", "connected")
+        terminal.press("\x1b2")
+        terminal.wait_for("hello, all")
+        terminal.press("\x11")
+        assert terminal.wait() == 0
