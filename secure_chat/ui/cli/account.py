@@ -2,6 +2,8 @@
 
 import getpass
 import sys
+import time
+from concurrent.futures import wait
 from pathlib import Path
 
 import click
@@ -22,6 +24,8 @@ from secure_chat.ui.presenter import describe_failure
 
 __all__ = ["backup", "delete_account", "export", "join", "passphrase", "profiles", "restore"]
 
+PROGRESS_SECONDS = 3.0
+"""Between two words about how far long work has come."""
 _FILE = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _OUT = click.Path(path_type=Path, dir_okay=False)
 
@@ -168,7 +172,10 @@ def backup(session: Session, file: Path, backup_passphrase_file: Path | None) ->
     It holds no message keys: what is restored from it comes back as a new device, so that no key is used twice.
     """
     words = _backup_words(session, backup_passphrase_file, new=True)
-    session.client().backup(file, words).result()
+    writing = session.client().backup(file, words)
+    while not wait((writing,), PROGRESS_SECONDS).done:
+        _so_far(session, f"{file}: {file.stat().st_size if file.exists() else 0:,} bytes so far")
+    writing.result()
     session.result(str(file), [f"{file}: {file.stat().st_size:,} bytes"])
 
 
@@ -219,8 +226,22 @@ def export(session: Session, rooms: tuple[str, ...], output: Path | None) -> Non
         for line in export_lines(session.client(), rooms):
             sys.stdout.buffer.write(line.encode() + b"\n")
         return
-    count = export_file(session.client(), rooms, output)
+    told = time.monotonic()
+
+    def tell(lines: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            _so_far(session, f"{output}: {lines:,} lines so far")
+
+    count = export_file(session.client(), rooms, output, tell)
     session.result({"file": str(output), "lines": count}, [f"{output}: {count:,} lines"])
+
+
+def _so_far(session: Session, words: str) -> None:
+    """Long work shows that it goes on, to a person who waits for it."""
+    if session.interactive:
+        click.echo(words, err=True)
 
 
 @click.command("delete-account")

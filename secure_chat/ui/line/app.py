@@ -88,7 +88,7 @@ class LineMode:
     """One run of the line mode; everything but `_hear` happens in the thread of its event loop."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self.client = client
         self._events: deque[Event] = deque()
         self._woken = False
         self._ready = False
@@ -129,7 +129,7 @@ class LineMode:
             erase_when_done=True,
         )
         self._context = contextvars.copy_context()
-        unsubscribe = self._client.subscribe(self._hear)
+        unsubscribe = self.client.subscribe(self._hear)
         try:
             self.show([f"You are {status.handle} at {status.address}. /help shows what you can do."])
             await self._load_rooms()
@@ -224,7 +224,7 @@ class LineMode:
         self._send(line)
 
     def _send(self, line: str) -> None:
-        future = self._client.submit(Send(self.state.current, line))
+        future = self.client.submit(Send(self.state.current, line))
         future.add_done_callback(lambda done: self._sent(line, done.exception()))
         # Drawing would compete with the client's thread for the interpreter; the message should leave first.
         wait((future,), SEND_PATIENCE)
@@ -268,7 +268,7 @@ class LineMode:
 
     async def ask(self, command: Command) -> Result:
         """A command's result; raises CommandFailed."""
-        return await asyncio.wrap_future(self._client.submit(command))
+        return await asyncio.wrap_future(self.client.submit(command))
 
     async def go(self, room_id: str) -> None:
         """Makes a room the current one: its last lines, who is there."""
@@ -325,6 +325,18 @@ class LineMode:
         finally:
             self._asking = None
         return None
+
+    async def ask_hidden(self, question: str) -> str | None:
+        """What is typed, unseen; None where the question was left."""
+        asking: PromptSession[str] = PromptSession(history=InMemoryHistory(), is_password=True, erase_when_done=True)
+        self._asking = asking
+        try:
+            typed = await asking.prompt_async(question, set_exception_handler=False)
+        except (EOFError, KeyboardInterrupt):
+            return None
+        finally:
+            self._asking = None
+        return None if self._ending else typed
 
     # --- events
 
@@ -425,7 +437,7 @@ class LineMode:
 
     def _mark_read(self) -> None:
         for room_id in self._read:
-            self._client.submit(MarkRead(room_id))
+            self.client.submit(MarkRead(room_id))
         self._read.clear()
 
     def _key_bindings(self) -> KeyBindings:

@@ -6,9 +6,9 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from secure_chat.ui.arguments import Kind
+from secure_chat.ui.line.keeping import LINE_SLASH
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import room_title
-from secure_chat.ui.slash import SLASH
 
 __all__ = ["ChatCompleter"]
 
@@ -45,10 +45,10 @@ class ChatCompleter(Completer):
             return [f"{name}: " for name in names] if before == word else names
         command, *given = before[1:].split(" ")
         if not given:
-            return [f"/{name} " for name in sorted(SLASH)]
+            return [f"/{name} " for name in sorted(LINE_SLASH)]
         if command == "help":
-            return sorted(SLASH)
-        slash = SLASH.get(command)
+            return sorted(LINE_SLASH)
+        slash = LINE_SLASH.get(command)
         kinds = {_KINDS.get(parameter.kind, "") for parameter in slash.parameters} if slash else set()
         found: list[str] = []
         if "switch" in kinds:

@@ -10,10 +10,12 @@ from secure_chat.client.events import Result
 from secure_chat.client.queries import GetHistory, GetSafetyNumber, GetStatus, Search
 from secure_chat.client.views import MessageView, RoomKind, SafetyNumberView, StatusView, Trust
 from secure_chat.ui.arguments import Action, Arguments, InputError, parse
+from secure_chat.ui.line.keeping import LINE_SLASH, LINE_TOPICS, Keeping
+from secure_chat.ui.line.keeping import Screen as KeepingScreen
 from secure_chat.ui.line.state import ChatState
 from secure_chat.ui.presenter import describe_result, message_lines, safety_number_lines
 from secure_chat.ui.qr import qr_lines
-from secure_chat.ui.slash import SLASH, TOPICS, Slash
+from secure_chat.ui.slash import Slash
 
 __all__ = ["NO_ROOM", "Commands", "Quit"]
 
@@ -28,13 +30,10 @@ class Quit(Exception):
     """The user wants to leave the chat."""
 
 
-class Screen(Protocol):
+class Screen(KeepingScreen, Protocol):
     """What commands need of the line mode."""
 
     state: ChatState
-
-    def show(self, lines: list[str]) -> None:
-        """Prints above the prompt."""
 
     async def ask(self, command: Command) -> Result:
         """A command's result; raises CommandFailed."""
@@ -51,6 +50,7 @@ class Commands:
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
+        self._keeping = Keeping(screen)
         self._written: dict[str, Callable[[str], Awaitable[None]]] = {
             "join": self._join,
             "room": self._room,
@@ -62,6 +62,9 @@ class Commands:
             "verify": self._verify,
             "fingerprint": self._fingerprint,
             "invite-link": self._invite_link,
+            "export": self._export,
+            "backup": self._keeping.backup,
+            "passphrase": self._passphrase,
             "help": self._help,
             "quit": self._quit,
         }
@@ -72,7 +75,7 @@ class Commands:
         if name in self._written:
             await self._written[name](rest.strip())
             return
-        slash = SLASH.get(name)
+        slash = LINE_SLASH.get(name)
         if slash is None or slash.action is None:
             raise InputError(f"there is no command /{name[:30]}: see /help; to send text that begins with /, write //")
         arguments = self._parse(slash, slash.action, rest)
@@ -114,7 +117,7 @@ class Commands:
     async def _join(self, rest: str) -> None:
         name, *more = _need(rest, "join").removeprefix("#").split()
         if more:
-            raise InputError(f"{more[0]!r} is too much; usage: {SLASH['join'].how}")
+            raise InputError(f"{more[0]!r} is too much; usage: {LINE_SLASH['join'].how}")
         await self._screen.ask(JoinRoom(name))
         await self._enter(name)
 
@@ -147,14 +150,14 @@ class Commands:
         if not reference.startswith("^"):
             reference, text = "", rest
         if not text.strip():
-            raise InputError(f"usage: {SLASH['reply'].how}")
+            raise InputError(f"usage: {LINE_SLASH['reply'].how}")
         target = state.message(reference, own=False)
         await self._screen.ask(Send(state.current, text.strip(), target))
 
     async def _history(self, rest: str) -> None:
         state = self._screen.state
         if rest and not (rest.isascii() and rest.isdigit() and int(rest)):
-            raise InputError(f"usage: {SLASH['history'].how}")
+            raise InputError(f"usage: {LINE_SLASH['history'].how}")
         if not state.current:
             raise InputError(NO_ROOM)
         limit = min(int(rest), 1_000) if rest else HISTORY_LINES
@@ -225,22 +228,30 @@ class Commands:
         assert isinstance(link, str)
         self._screen.show([*qr_lines(link), link, "-- for one person, valid for 7 days"])
 
+    async def _export(self, rest: str) -> None:
+        await self._keeping.export(rest, self._screen.state.current)
+
+    async def _passphrase(self, rest: str) -> None:
+        if rest:
+            raise InputError("a passphrase is not typed into the line, where all can read it: /passphrase asks for it")
+        await self._keeping.passphrase()
+
     async def _help(self, rest: str) -> None:
         if rest:
-            slash = SLASH.get(rest.removeprefix("/"))
+            slash = LINE_SLASH.get(rest.removeprefix("/"))
             if slash is None:
                 raise InputError(f"there is no command {rest}: see /help")
             example = [f"  e.g. /{slash.name} {slash.example}"] if slash.example else []
             self._screen.show([slash.usage, f"  {slash.summary}", *example])
             return
-        listed = [SLASH[name] for names in TOPICS.values() for name in names]
+        listed = [LINE_SLASH[name] for names in LINE_TOPICS.values() for name in names]
         width = max(len(slash.usage) for slash in listed)
         columns = max(shutil.get_terminal_size().columns, MIN_COLUMNS)
         lines = ["Type a line and press Enter to send it; Alt-Enter begins a new line; Tab completes."]
-        for topic, names in TOPICS.items():
+        for topic, names in LINE_TOPICS.items():
             lines.append(topic)
             for name in names:
-                slash = SLASH[name]
+                slash = LINE_SLASH[name]
                 lines += textwrap.wrap(
                     f"  {slash.usage:<{width}}  {slash.summary}",
                     columns,
@@ -259,5 +270,5 @@ class Commands:
 
 def _need(rest: str, name: str) -> str:
     if not rest:
-        raise InputError(f"usage: {SLASH[name].how}")
+        raise InputError(f"usage: {LINE_SLASH[name].how}")
     return rest

@@ -1,5 +1,6 @@
 """The line mode in a real terminal: typing, completing, what comes in above the prompt."""
 
+import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -142,6 +143,64 @@ def test_mistakes_are_answered_with_the_way_to_do_it(prompt: Terminal) -> None:
     prompt.wait_for("anna: /slash")
     prompt.enter("/help invite")
     prompt.wait_for("/invite [ROOM] PERSON...", "e.g. /invite #plans bob carol")
+
+
+def test_room_is_exported_and_everything_backed_up(prompt: Terminal, ben: Client, tmp_path: Path) -> None:
+    """Into new files, with the passphrase unseen; what can't be written says why and changes nothing."""
+    ben.send("#lobby", "to be kept")
+    prompt.wait_for("ben: to be kept")
+    kept = tmp_path / "lobby.jsonl"
+    prompt.enter(f"/export {kept}")
+    prompt.wait_for("unencrypted")
+    assert "to be kept" in [json.loads(line)["message"]["text"] for line in kept.read_text().splitlines()]
+    prompt.enter(f"/export {kept}")
+    prompt.wait_for("exists already: choose")
+    prompt.enter("/export")
+    prompt.wait_for("usage: /export FILE")
+
+    backup = tmp_path / "everything"
+    prompt.enter(f"/backup {backup}")
+    prompt.wait_for("Passphrase of the backup:")
+    prompt.enter("tulip")
+    prompt.wait_for("The same again:")
+    prompt.enter("tulips")
+    prompt.wait_for("they differ; once more", "Passphrase of the backup:")
+    for question in ("", "The same again:"):
+        prompt.wait_for(question)
+        prompt.enter("tulip")
+    prompt.wait_for("-- the backup is in")
+    assert backup.stat().st_size > 1_000
+    prompt.enter(f"/backup {backup}x")
+    prompt.wait_for("Passphrase of the backup:")
+    prompt.press("\x04")
+    prompt.wait_for("no backup was written")
+    assert "tulip" not in prompt.text
+
+
+def test_passphrase_is_set_and_removed_in_the_chat(anna: Path) -> None:
+    """The next opening asks for it; nothing typed takes it away again."""
+    for words, asked in (("velvet", False), ("", True)):
+        with Terminal(program("client", "--plain"), env=environment(anna)) as terminal:
+            if asked:
+                terminal.wait_for("Passphrase of profile default:")
+                terminal.enter("velvet")
+            terminal.wait_for("You are anna", ">")
+            terminal.enter("/passphrase now")
+            terminal.wait_for("/passphrase asks for it")
+            terminal.enter("/passphrase")
+            terminal.wait_for("New passphrase (Enter: none):")
+            terminal.enter(words)
+            if words:
+                terminal.wait_for("The same again:")
+                terminal.enter(words)
+            terminal.wait_for("from now on")
+            terminal.enter("/quit")
+            assert terminal.wait() == 0
+            assert "velvet" not in terminal.text
+    with Terminal(program("client", "--plain"), env=environment(anna)) as terminal:
+        terminal.wait_for("You are anna", "#lobby>")  # unasked
+        terminal.enter("/quit")
+        assert terminal.wait() == 0
 
 
 def test_rooms_are_switched_and_unread_ones_found(prompt: Terminal, ben: Client) -> None:
