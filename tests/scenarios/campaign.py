@@ -2,17 +2,19 @@
 
 python -m tests.scenarios.campaign                 run until stopped, print what fails
 python -m tests.scenarios.campaign --seed 17       replay one
+python -m tests.scenarios.campaign --ci            the slice that every change has to pass
 """
 
 import argparse
 import itertools
 import multiprocessing
+import os
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,13 +46,18 @@ from secure_chat.client.views import MessageKind, RoomKind
 from tests.adversary.relay import LyingRelay, lying_relay
 from tests.fast_suite import fast_suites
 from tests.scenarios.harness import GENEROUS, Network, Node, World, world
-from tests.scenarios.invariants import check_all
+from tests.scenarios.invariants import Violation, check_all
 from tests.scenarios.malice import Malice
 
 __all__ = ["Campaign", "attempt", "run_seed"]
 
 QUIET = 900_000
 """Milliseconds in which everybody is back everywhere once nothing goes wrong any more."""
+QUIET_MINUTE = 60_000
+CALM_STEPS = 4_000
+"""Steps a client in which everything is settled once nothing goes wrong any more, most of them signs of life."""
+CI_SEEDS, CI_SECONDS, CI_LEAST = 2_000, 240.0, 500
+MINUTE = 60.0
 NAMES = [f"user{number}" for number in range(20)]
 
 
@@ -128,7 +135,19 @@ class Campaign:
             self.world.sleep(self.random.randrange(3_600_000, 90_000_000))
 
     def calm(self) -> None:
-        """Nothing goes wrong any more."""
+        """Nothing goes wrong any more: everybody is back in bounded time and steps, and then it is quiet."""
+        before = self.world.steps
+        self.settle()
+        steps = self.world.steps - before
+        if steps > CALM_STEPS * len(self.nodes):
+            raise Violation(f"{steps} steps were needed to come to rest")
+        appends = self.world.appends
+        self.world.run_for(QUIET_MINUTE)
+        if self.world.appends - appends > len(self.nodes):
+            raise Violation(f"{self.world.appends - appends} appends in a quiet minute")
+
+    def settle(self) -> None:
+        """Repairs what was broken on purpose, and lets time pass."""
         self.world.network = Network()
         for node in self.nodes:
             node.crash_after = None
@@ -300,8 +319,8 @@ class Campaign:
                     other.go_online()
 
 
-def run_seed(seed: int, *, verbose: bool = False) -> int:
-    """One run; the number of steps. Raises what was broken."""
+def run_seed(seed: int, *, verbose: bool = False) -> tuple[int, str]:
+    """One run; the number of steps, and a digest of what happened. Raises what was broken."""
     shape = shape_of(seed)
     settings = replace(GENEROUS, retention=3_600_000 * 6) if shape.disasters else GENEROUS
     deploy = lying_relay if shape.malice else world
@@ -313,13 +332,13 @@ def run_seed(seed: int, *, verbose: bool = False) -> int:
             if verbose:
                 print("\n".join(campaign.trace))
             raise
-        return deployment.steps
+        return deployment.steps, deployment.told.hexdigest()[:16]
 
 
 def attempt(seed: int) -> tuple[int, int, str]:
     """One run: its seed, its steps, and what was broken in one line."""
     try:
-        return seed, run_seed(seed), ""
+        return seed, run_seed(seed)[0], ""
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return seed, 0, f"{type(error).__name__}: {error} ({place.name}:{place.lineno})"
@@ -347,28 +366,43 @@ def results(chosen: Iterator[int], jobs: int) -> Iterator[tuple[int, int, str]]:
                 waiting |= {pool.submit(attempt, seed) for seed in itertools.islice(chosen, 1)}
 
 
+def run(first: int, count: int, seconds: float, least: int, jobs: int) -> int:
+    """Runs seeds and prints every one that fails, and a word a minute; the number of failures."""
+    start = told = time.monotonic()
+    runs, failures, steps = 0, 0, 0
+    for seed, taken, broken in results(seeds(first, count, least, start + seconds), jobs):
+        runs, steps, failures = runs + 1, steps + taken, failures + bool(broken)
+        now = time.monotonic()
+        if broken:
+            print(f"seed {seed}: {broken}", flush=True)
+        if now - told >= MINUTE:
+            told = now
+            print(f"{runs} runs, {steps} steps, {failures} failures after {now - start:.0f} s", flush=True)
+    spent = time.monotonic() - start
+    print(f"seeds from {first}: {runs} runs, {steps} steps in {spent:.0f} s, {steps / spent:.0f} steps/s")
+    print(f"campaign: {runs - failures} passed, {failures} failed", flush=True)
+    return failures
+
+
 def main() -> None:
     """Runs seeds until stopped, and says how many and which have failed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, help="replay this one and print what happened")
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--count", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--ci", action="store_true", help="the slice that every change has to pass")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
+    parser.add_argument("--count", type=int, default=1_000_000, help="seeds to run at most")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="time after which no run is begun")
     parser.add_argument("--least", type=int, default=0, help="runs to make whatever the time")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes; one a processor")
     options = parser.parse_args()
     if options.seed is not None:
-        print(run_seed(options.seed, verbose=True), "steps")
+        steps, digest = run_seed(options.seed, verbose=True)
+        print(f"{steps} steps, {digest}")
         return
-    start, runs, failures, steps = time.monotonic(), 0, 0, 0
-    chosen = seeds(options.first, options.count, options.least, start + options.seconds)
-    for seed, taken, broken in results(chosen, options.jobs):
-        runs, steps, failures = runs + 1, steps + taken, failures + bool(broken)
-        if broken:
-            print(f"seed {seed}: {broken}", flush=True)
-    spent = time.monotonic() - start
-    print(f"{runs} runs, {steps} steps, {failures} failures, {spent:.0f} s, {steps / spent:.0f} steps/s")
-    sys.exit(bool(failures))
+    if options.ci:
+        sys.exit(bool(run(0, CI_SEEDS, CI_SECONDS, CI_LEAST, options.jobs)))
+    with suppress(KeyboardInterrupt):
+        sys.exit(bool(run(options.first, options.count, options.seconds, options.least, options.jobs)))
 
 
 if __name__ == "__main__":

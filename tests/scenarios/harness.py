@@ -228,6 +228,7 @@ class Node:
     def _note(self, events: Sequence[Event]) -> None:
         self.events.extend(events)
         for event in events:
+            self.world.told.update(f"{self.world.now} {self.name} {type(event).__name__} ".encode())
             self.world.watch.told(self, event)
             match event:
                 case RoomChanged(room=view) if view.joined:
@@ -343,6 +344,10 @@ class World:
         self.nodes: dict[str, Node] = {}
         self.relay_up = True
         self.steps = 0
+        self.told = hashlib.sha256()
+        """Over everything that anybody was told, and when: two runs that agree here have done the same."""
+        self.appends = 0
+        """That have reached the relay."""
         self.key_uses = KeyUses()
         self.watch = Watch(self)
         self.rogues: set[Node] = set()
@@ -494,6 +499,7 @@ class World:
             return
         message = decode_client_message(frame[HEADER_LENGTH:])
         if isinstance(message, Append):
+            self.appends += 1
             self.key_uses.arrives(message)
         self._relay_handle(relay_effects.Received(link.number, message))
 
