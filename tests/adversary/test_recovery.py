@@ -10,6 +10,7 @@ from secure_chat.client.views import DeliveryState, MessageKind
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
+from tests.adversary.relay import Branch
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all
@@ -236,7 +237,7 @@ def test_a_room_that_a_restored_relay_did_not_list_counts_anew() -> None:
 
 
 def test_who_was_leaving_when_the_relay_lost_changes_leaves_all_the_same() -> None:
-    """The leaf that others find again is an older one than the leaving note names: bob comes back, and then goes."""
+    """The leaf that others find again is an older one than his present one: bob's notes name both."""
     with lying_relay() as world:
         alice, bob, carol = world.join("alice"), world.join("bob"), world.join("carol")
         world.settle()
@@ -250,6 +251,41 @@ def test_who_was_leaving_when_the_relay_lost_changes_leaves_all_the_same() -> No
         assert room_of(bob, "#lobby").phase == Phase.LEFT
         inside = {alice.engine._state.own_account, carol.engine._state.own_account}
         assert set(alice.engine._state.accounts(room_of(alice, "#lobby"))) == inside
+        check_all([alice, bob, carol])
+
+
+def test_a_removal_that_the_relay_lost_is_made_again() -> None:
+    """It has the wish to leave, but no longer the commit that followed; the others still have bob's note."""
+    with lying_relay() as world:
+        alice, bob, carol = world.join("alice"), world.join("bob"), world.join("carol")
+        world.settle()
+        bob.do(LeaveRoom("#lobby"))
+        world.back_up_relay()
+        world.settle()
+        inside = {alice.engine._state.own_account, carol.engine._state.own_account}
+        assert set(alice.engine._state.accounts(room_of(alice, "#lobby"))) == inside
+        world.restore_relay()
+        world.settle(SOON)
+        for node in (alice, carol):
+            assert set(node.engine._state.accounts(room_of(node, "#lobby"))) == inside
+            assert [line.text for line in node.history() if line.text == "bob left"] == ["bob left"]
+        check_all([alice, bob, carol])
+
+
+def test_who_was_led_astray_can_still_leave() -> None:
+    """Bob's leaf is another one in the half that the relay made for him: he leaves with the notes of both."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        room = room_of(bob, "#plans")
+        branch = Branch(world, room.channel, (bob,), world.last(bob, room.channel), room.head)
+        branch.install()
+        bob.do(RefreshKeys("#plans"))
+        branch.remove()
+        bob.do(LeaveRoom("#plans"))
+        world.settle(SOON)
+        inside = {alice.engine._state.own_account, carol.engine._state.own_account}
+        for node in (alice, carol):
+            assert set(node.engine._state.accounts(room_of(node, "#plans"))) == inside
         check_all([alice, bob, carol])
 
 
@@ -275,7 +311,7 @@ def test_who_had_left_before_the_relay_lost_it_is_not_asked_again() -> None:
 
 
 def test_an_admin_who_had_left_before_the_relay_lost_it_locks_nobody_out() -> None:
-    """The restored relay takes founding from alice alone, who is gone: her client lets go, and bob founds."""
+    """The restored relay takes a founding from alice alone, who is gone: her client lets go, and bob founds."""
     with lying_relay() as world:
         alice, bob = closed_room(world, "bob")
         world.back_up_relay()

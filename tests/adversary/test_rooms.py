@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, Kick, LeaveRoom, RefreshKeys, Send
-from secure_chat.client.engine.evidence import make_note
+from secure_chat.client.engine.evidence import encode_notes, make_note
 from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
@@ -522,11 +522,11 @@ def test_a_leave_note_that_is_repeated_is_told_and_kept_once() -> None:
         group = bob.engine._state.group(room_of(bob, "#plans"))
         own = group.member(group.own_leaf_index)
         assert own is not None
-        note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key).encode()
+        note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key)
         sender = bob.engine._state.profile.device_id
         last = world.last(alice, room.channel)
         for seq in range(last + 1, last + 21):
-            world.say(alice, world.entry(room.channel, seq, EntryKind.MEMBERS, sender, note))
+            world.say(alice, world.entry(room.channel, seq, EntryKind.MEMBERS, sender, encode_notes([note])))
         world.run_until(lambda: world.last(alice, room.channel) == last + 20)
         assert len(room_of(alice, "#plans").notes) == 1
         assert sum(line.text == "bob left" for line in alice.history()) == 1

@@ -7,10 +7,9 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
-from secure_chat.client.engine.leavers import staying
+from secure_chat.client.engine.leavers import sort_notes, staying
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -126,7 +125,7 @@ class Arrivals:
             room.phase = Phase.INVITED
         self._epochs.entered(room, rejoined=was_in)
         self.returned(room, was_in, was_out, refounded, entry)
-        if room.phase == Phase.INVITED and not room.parting:
+        if room.phase == Phase.INVITED:
             self._invited(room, entry)
         return True
 
@@ -139,24 +138,10 @@ class Arrivals:
         room.generation = roles_of(state.group(room).extensions).generation
         room.attempts = 0
         room.undecided = room.spent = False
-        room.notes = self._genuine_notes(room)
+        sort_notes(state, room, departed=True)
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)
         state.save(room)
-
-    def _genuine_notes(self, room: Room) -> list[bytes]:
-        """Of the wishes to leave that came while this device was outside, those of members of the room's group."""
-        group = self._state.group(room)
-        occupants = self._state.occupants(group)
-        kept: list[bytes] = []
-        for data in room.notes:
-            try:
-                leaves = noted_leaves([read_note(data)], group.group_id, occupants)
-            except EvidenceError:
-                continue
-            if leaves - {group.own_leaf_index}:
-                kept.append(data)
-        return kept
 
     def returned(self, room: Room, was_in: bool, was_out: bool, refounded: bool, entry: Entry | None) -> None:
         """Tells what coming back means."""

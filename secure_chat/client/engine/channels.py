@@ -77,7 +77,7 @@ class Channels:
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
         self._session.expect(sum(map(_waiting, behind)))
         for summary in answer.channels:
-            self._list(summary)
+            self._list(summary, logged_in=True)
         for summary in (answer.inbox, *answer.channels):
             self._check_last(summary, told=renewed)
         for room in list(state.rooms.values()):
@@ -85,12 +85,7 @@ class Channels:
             if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
                 self._compare(room, found)
             if room.phase == Phase.LEAVING:
-                if found is not None and found.head < room.head:
-                    # A relay that has lost changes may have an older leaf, which the note would not name.
-                    room.parting = True
-                    lose(state, room)
-                else:
-                    state.tasks.start(self._leaving.resume(room))
+                state.tasks.start(self._leaving.resume(room))
         if not profile.lobby_entered and LOBBY in self._session.features:
             state.tasks.start(self._enter_lobby())
         member = (Phase.NEW, Phase.INVITED, Phase.JOINED, Phase.OUT, Phase.LEAVING)
@@ -99,7 +94,7 @@ class Channels:
 
     def added(self, summary: ChannelSummary) -> None:
         """The relay has put this device into a channel; its entries follow."""
-        self._list(summary)
+        self._list(summary, logged_in=False)
         self._check_last(summary, told=False)
 
     def closed(self, channel: bytes, seq: int) -> None:
@@ -142,7 +137,7 @@ class Channels:
             counter = self._state.next_append()
             yield from self._session.ask(Append(0, room.channel, counter, EntryKind.MEMBERS, 0, b"", change), Appended)
 
-    def _list(self, summary: ChannelSummary) -> None:
+    def _list(self, summary: ChannelSummary, *, logged_in: bool) -> None:
         state = self._state
         room = state.rooms.get(summary.channel)
         if room is None:
@@ -153,9 +148,11 @@ class Channels:
             room = Room(spaces.FORMAT, summary.channel, summary.kind.value, name, peer=summary.peer)
             state.save(room)
         if room.phase == Phase.LEFT:
+            if logged_in and summary.joined <= state.position(room.channel):
+                # Listed from before it left, by a relay that has lost the leaving: it has to be told once more.
+                state.tasks.start(self._leaving.leave_again(room))
+                return
             room.phase, room.attempts = Phase.NEW, 0
-            # Listed from before it left, by a relay that has lost the leaving: it has to be told once more.
-            room.parting = summary.joined <= state.position(room.channel)
             state.advance(room.channel, summary.joined - 1)
             state.save(room)
         state.poke(room)

@@ -283,8 +283,6 @@ class Engine:
         state = self._state
         if not state.connected:
             return
-        if room.parting and room.phase in (Phase.JOINED, Phase.INVITED):
-            self._leaving.part(room)
         self._joining.advance(room)
         if room.phase == Phase.JOINED and state.is_live(room):
             self._receipts.plan(room)

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from secure_chat.client.engine.directory import Directory
-from secure_chat.client.engine.evidence import noted_leaves, read_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.leavers import remember_leaf, sort_notes
 from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.spaces import Phase, Room, Roster
@@ -43,6 +43,7 @@ class Epochs:
         room.keys_at = state.now if at is None else at
         room.keys_due = state.now + WEEK - state.jitter(0, DAY)
         room.sent_since_keys = 0
+        remember_leaf(state, room)
         state.save(room)
 
     def entered(self, room: Room, *, rejoined: bool) -> None:
@@ -94,8 +95,7 @@ class Epochs:
         self._start_chain(room, own.key)
         self._receipts.review(room)
         if room.notes:
-            occupants = state.occupants(group)
-            room.notes = [data for data in room.notes if noted_leaves([read_note(data)], group.group_id, occupants)]
+            sort_notes(state, room)
         state.save(room)
         state.show(room)
         state.poke(room)

@@ -22,19 +22,25 @@ from secure_chat.identity.labels import Purpose
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
 
 __all__ = [
+    "MAX_NOTES",
     "MAX_STATEMENTS",
     "NO_EVIDENCE",
     "Evidence",
     "EvidenceError",
     "LeaveNote",
+    "encode_notes",
     "make_note",
     "noted_leaves",
-    "read_note",
+    "read_notes",
 ]
 
 VERSION = 1
 MAX_STATEMENTS = 256
 """Of each kind in one commit."""
+
+
+MAX_NOTES = 8
+"""Of a device that leaves: for its latest leaves."""
 
 
 class EvidenceError(SecureChatError):
@@ -47,10 +53,6 @@ class LeaveNote(Struct, frozen=True, array_like=True):
     version: int
     leaf_index: Annotated[int, Meta(ge=0, le=2**32 - 1)]
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
-
-    def encode(self) -> bytes:
-        """As the log and the store carry it."""
-        return msgspec.msgpack.encode(self)
 
 
 class Evidence(Struct, frozen=True, array_like=True):
@@ -93,7 +95,9 @@ class Evidence(Struct, frozen=True, array_like=True):
 NO_EVIDENCE = Evidence()
 
 _EVIDENCE = msgspec.msgpack.Decoder(Evidence)
-_NOTE = msgspec.msgpack.Decoder(LeaveNote)
+_NOTES: msgspec.msgpack.Decoder[list[LeaveNote]] = msgspec.msgpack.Decoder(
+    Annotated[list[LeaveNote], Meta(min_length=1, max_length=MAX_NOTES)]
+)
 
 
 def make_note(key: SignaturePrivateKey, group_id: bytes, leaf_index: int, leaf_key: bytes) -> LeaveNote:
@@ -102,15 +106,20 @@ def make_note(key: SignaturePrivateKey, group_id: bytes, leaf_index: int, leaf_k
     return LeaveNote(VERSION, leaf_index, signature)
 
 
-def read_note(data: bytes) -> LeaveNote:
-    """The note in a log entry; EvidenceError if it is none. Whether it is genuine says `noted_leaves`."""
+def encode_notes(notes: Iterable[LeaveNote]) -> bytes:
+    """As the log and the store carry them."""
+    return msgspec.msgpack.encode(list(notes))
+
+
+def read_notes(data: bytes) -> list[LeaveNote]:
+    """The notes in a log entry; EvidenceError if they are none. Whether they are genuine says `noted_leaves`."""
     try:
-        note = _NOTE.decode(data)
+        notes = _NOTES.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise EvidenceError("not a leave note") from None
-    if note.version != VERSION:
+    if any(note.version != VERSION for note in notes):
         raise EvidenceError("a leave note of a version that is not known here")
-    return note
+    return notes
 
 
 def noted_leaves(notes: Iterable[LeaveNote], group_id: bytes, members: Iterable[Occupant]) -> frozenset[int]:

@@ -60,8 +60,6 @@ WELCOME_WAIT = 10_000
 FIRST_PAUSE = 30_000
 LONGEST_PAUSE = 600_000
 """Milliseconds between requests that nobody answers."""
-PARTING_TRIES = 3
-"""Requests after which a device that only wants to leave goes without having its leaf removed."""
 PATIENCE = 5
 """Attempts after which a closed room that the relay does not know is given up: other members may bring it back."""
 
@@ -235,8 +233,7 @@ class Joining:
             others = set(state.accounts(room)) - {state.own_account} if room.kind == RoomKind.OPEN else set[bytes]()
             yield from self._entrances.found(room, info, others, room.suite or DEFAULT_SUITE)
             return
-        deserted = all(member.device == state.profile.device_id for member in info.devices)
-        if room.phase == Phase.NEW and (deserted or (room.parting and room.attempts > PARTING_TRIES)):
+        if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
             yield from self._drop_out(room)
             return
         attempt = room.attempts
@@ -294,9 +291,9 @@ class Joining:
         if room.phase == Phase.INVITED:
             self.accept(room)
         if room.phase in (Phase.JOINED, Phase.OUT):
-            room.undecided = room.parting = False
+            room.undecided = False
             return
-        room.phase, room.parting = Phase.ENTERING, False
+        room.phase = Phase.ENTERING
         room.attempts = 1
         state.cancel_timer("ladder", room.channel)
         listed = {member.device for member in info.devices}

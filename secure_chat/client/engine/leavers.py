@@ -2,24 +2,80 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.engine.evidence import EvidenceError, LeaveNote, noted_leaves, read_note
+import msgspec
+
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.evidence import (
+    MAX_NOTES,
+    EvidenceError,
+    LeaveNote,
+    encode_notes,
+    make_note,
+    noted_leaves,
+    read_notes,
+)
 from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.engine.spaces import Room
 from secure_chat.client.engine.state import State
 from secure_chat.mls.group.group import Group
 
-__all__ = ["known_notes", "noted", "staying"]
+__all__ = ["farewell", "known_notes", "noted", "remember_leaf", "sort_notes", "staying"]
+
+MAX_DEPARTED = 32
+"""Members whose notes are kept after they have gone."""
+
+
+def remember_leaf(state: State, room: Room) -> None:
+    """This device has a new leaf in the room: signs at once what it will say when it leaves.
+
+    The others may have an earlier leaf of it, where a relay has lost changes or hidden them; so the latest are kept.
+    """
+    group = state.group(room)
+    own = group.member(group.own_leaf_index)
+    if own is None:
+        return
+    note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key)
+    row = state.row(spaces.FAREWELLS, room.channel)
+    notes = [] if row is None else read_notes(row)
+    if note not in notes:
+        state.put(spaces.FAREWELLS, room.channel, encode_notes([*notes, note][-MAX_NOTES:]))
+
+
+def farewell(state: State, room: Room) -> bytes:
+    """What a leaving device puts into the log: a note for each leaf that the others may have of it."""
+    return state.row(spaces.FAREWELLS, room.channel) or b""
 
 
 def known_notes(room: Room, overheard: Iterable[bytes] = ()) -> list[LeaveNote]:
     """The leave notes that have come; what came while the device was out is read here for the first time."""
-    notes: list[LeaveNote] = []
-    for data in (*room.notes, *overheard):
-        try:
-            notes.append(read_note(data))
-        except EvidenceError:
-            continue
-    return notes
+    return [note for data in (*room.notes, *overheard) for note in _read(data)]
+
+
+def _read(data: bytes) -> list[LeaveNote]:
+    try:
+        return read_notes(data)
+    except EvidenceError:
+        return []
+
+
+def sort_notes(state: State, room: Room, *, departed: bool = False) -> None:
+    """Keeps the notes of leaves that are in the tree, and puts by those of leaves that are not, or no longer.
+
+    A relay that has lost a removal leads back into a tree with that leaf: who comes in looks at the `departed`, too.
+    """
+    group = state.group(room)
+    occupants = state.occupants(group)
+    row = state.row(spaces.DEPARTED, room.channel)
+    past: list[bytes] = [] if row is None else msgspec.msgpack.decode(row, type=list[bytes])
+    here: list[bytes] = []
+    gone = [] if departed else past
+    for data in dict.fromkeys([*past, *room.notes] if departed else room.notes):
+        leaves = noted_leaves(_read(data), group.group_id, occupants)
+        (here if leaves - {group.own_leaf_index} else gone).append(data)
+    room.notes = here
+    if gone or row is not None:
+        state.put(spaces.DEPARTED, room.channel, msgspec.msgpack.encode(gone[-MAX_DEPARTED:]))
+    state.save(room)
 
 
 def noted(state: State, room: Room, group: Group) -> frozenset[int]:

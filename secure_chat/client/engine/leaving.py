@@ -3,9 +3,9 @@
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
-from secure_chat.client.engine.evidence import make_note
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.leavers import farewell, remember_leaf
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.recovery import lose
@@ -55,13 +55,6 @@ class Leaving:
         self._state.show(room)
         yield from self.resume(room)
 
-    def part(self, room: Room) -> None:
-        """Back in a room that this device had been leaving: now it can be left."""
-        room.phase, room.parting = Phase.LEAVING, False
-        self._state.save(room)
-        self._state.show(room)
-        self._state.tasks.start(self.resume(room))
-
     def resume(self, room: Room) -> Task[None]:
         """From where leaving was interrupted."""
         state = self._state
@@ -78,15 +71,23 @@ class Leaving:
                     break
         if room.phase != Phase.LEAVING:
             return
-        change = ChannelChange(remove=(state.profile.device_id,))
-        append = Append(0, room.channel, state.next_append(), EntryKind.MEMBERS, 0, self._note(room), change)
+        if room.group and not room.spent and state.group(room).active:
+            remember_leaf(state, room)  # a store of an earlier version has not
         try:
-            yield from self._session.ask(append, Appended)
+            yield from self.leave_again(room)
         except RelayError as error:
             if error.code not in (ErrorCode.NOT_FOUND, ErrorCode.FORBIDDEN):
                 raise
         if room.phase == Phase.LEAVING:
             self.finish(room, "you left")
+
+    def leave_again(self, room: Room) -> Task[None]:
+        """Ends delivery. A proposal ends with its epoch; the notes stand until somebody has committed the removal."""
+        state = self._state
+        change = ChannelChange(remove=(state.profile.device_id,))
+        payload = farewell(state, room)
+        append = Append(0, room.channel, state.next_append(), EntryKind.MEMBERS, 0, payload, change)
+        yield from self._session.ask(append, Appended)
 
     def removed(self, room: Room, by: bytes) -> None:
         """A commit has removed this device."""
@@ -119,7 +120,7 @@ class Leaving:
         room.acknowledged.clear()
         room.claims.clear()
         room.notes.clear()
-        room.receipt_due = room.undecided = room.parting = False
+        room.receipt_due = room.undecided = False
         room.attempts = 0
         room.chain_key = b""
         state.save_roster(room, None)
@@ -140,17 +141,6 @@ class Leaving:
             return
         if not any(account in roles.admins for account in others):
             yield from wait(self._commits.wish(room, Wish(promote=frozenset(others[:1]))))
-
-    def _note(self, room: Room) -> bytes:
-        """A proposal ends with its epoch; this stands until somebody has committed the removal."""
-        if not room.group:
-            return b""
-        group = self._state.group(room)
-        own = group.member(group.own_leaf_index)
-        if own is None or not group.active:
-            return b""
-        key = group.identity.signature_key
-        return make_note(key, group.group_id, group.own_leaf_index, own.leaf.encryption_key).encode()
 
     def _propose(self, room: Room) -> Task[None]:
         state = self._state

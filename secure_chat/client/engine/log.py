@@ -11,7 +11,7 @@ from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_note
+from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_notes
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
@@ -278,7 +278,7 @@ class RoomLog:
         group = state.group(room)
         occupants = state.occupants(group)
         try:
-            leaves = noted_leaves([read_note(entry.payload)], group.group_id, occupants)
+            leaves = noted_leaves(read_notes(entry.payload), group.group_id, occupants)
         except EvidenceError:
             leaves = frozenset()
         if group.own_leaf_index in leaves or (not leaves and entry.sender == state.profile.device_id):

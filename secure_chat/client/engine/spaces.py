@@ -16,6 +16,8 @@ from secure_chat.errors import SecureChatError
 __all__ = [
     "CHAINS",
     "CODES",
+    "DEPARTED",
+    "FAREWELLS",
     "FORMAT",
     "HANDLES",
     "KEY_PACKAGES",
@@ -76,6 +78,10 @@ CODES = "codes/"
 """Prefix; per room: generation and epoch, 16 bytes → `RoomCode`."""
 SENT = "sent/"
 """Prefix; per room: own counter, 8 bytes → id of one's own message that others have not all acknowledged."""
+FAREWELLS = "farewells"
+"""Channel → leave notes of the latest leaves that this device had in the room, as `encode_notes` writes them."""
+DEPARTED = "departed"
+"""Channel → list of log payloads: the leave notes of members whose leaves are gone."""
 UNREAD = "unread/"
 """Prefix; per room: history position, 8 bytes → b"\\x01" if it mentions the user."""
 
@@ -276,8 +282,6 @@ class Room(Struct):
     """Nothing is encrypted with `group` any more: this device is out, and its keys may have been used elsewhere."""
     formers: list[Former] = []
     """Own chains before the present one."""
-    parting: bool = False
-    """Comes back into the room only to leave it: the relay has lost changes, and the leaf there may be another."""
 
 
 class RosterEntry(Struct, array_like=True):

@@ -3,13 +3,15 @@
 import pytest
 
 from secure_chat.client.engine.evidence import (
+    MAX_NOTES,
     NO_EVIDENCE,
     Evidence,
     EvidenceError,
     LeaveNote,
+    encode_notes,
     make_note,
     noted_leaves,
-    read_note,
+    read_notes,
 )
 from secure_chat.identity import certificate as certificates
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
@@ -48,15 +50,25 @@ def test_the_highest_of_several_revocations_counts() -> None:
 
 def test_a_note_names_its_leaf_and_no_other() -> None:
     """Whoever holds that leaf now must have signed it."""
-    written = read_note(note().encode())
-    assert noted_leaves([written], GROUP, [ALICE.at(0), BOB.at(1)]) == {0}
-    assert noted_leaves([written], GROUP, [BOB.at(0)]) == frozenset()
-    assert noted_leaves([written], b"another", [ALICE.at(0)]) == frozenset()
-    assert noted_leaves([written], GROUP, []) == frozenset()
+    written = read_notes(encode_notes([note()]))
+    assert noted_leaves(written, GROUP, [ALICE.at(0), BOB.at(1)]) == {0}
+    assert noted_leaves(written, GROUP, [BOB.at(0)]) == frozenset()
+    assert noted_leaves(written, b"another", [ALICE.at(0)]) == frozenset()
+    assert noted_leaves(written, GROUP, []) == frozenset()
 
 
-@pytest.mark.parametrize("data", [b"", b"\xc1", b"\x93\x01\x00\xc4\x01x", LeaveNote(2, 0, bytes(64)).encode()])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x90",
+        b"\x91\x93\x01\x00\xc4\x01x",
+        encode_notes([LeaveNote(2, 0, bytes(64))]),
+        encode_notes([LeaveNote(1, leaf, bytes(64)) for leaf in range(MAX_NOTES + 1)]),
+    ],
+)
 def test_what_is_no_note_is_refused(data: bytes) -> None:
     """As an entry of the log could contain it."""
     with pytest.raises(EvidenceError):
-        read_note(data)
+        read_notes(data)
