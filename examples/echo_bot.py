@@ -8,9 +8,9 @@ import sys
 from secure_chat import Client
 from secure_chat.client.events import MessageAdded
 
-with Client.open(sys.argv[1]) as client:
+with Client.open(sys.argv[1]) as client, client.events() as events:
     name = client.status().handle
-    for event in client.events():
+    for event in events:  # what was written while the bot or the relay was away comes, too, with live=False
         match event:
-            case MessageAdded(message, mention=True, live=True) if message.kind == "text" and message.sender != name:
+            case MessageAdded(message, mention=True) if message.kind == "text" and message.sender != name:
                 client.send(message.room, message.text, reply_to=message.id)

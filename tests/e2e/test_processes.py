@@ -127,9 +127,10 @@ def test_killed_at_any_moment_nothing_is_lost_doubled_or_reordered(home: Path, r
 
 
 def test_echo_bot_answers_who_names_it(home: Path, relay: RelayProcess) -> None:
-    """The example, as its first lines say."""
+    """The example, as its first lines say; what was written while it was away, too."""
     Client.join(invite_link(relay), "echo", profile="bot").close()
-    bot = subprocess.Popen([sys.executable, str(REPOSITORY / "examples" / "echo_bot.py"), "bot"], env=environment(home))
+    command = [sys.executable, str(REPOSITORY / "examples" / "echo_bot.py"), "bot"]
+    bot = subprocess.Popen(command, env=environment(home))
     try:
         with join(relay, "gerda") as gerda:
             gerda.start_direct("echo")
@@ -137,6 +138,12 @@ def test_echo_bot_answers_who_names_it(home: Path, relay: RelayProcess) -> None:
             wait_until(lambda: [x.text for x in gerda.history("echo") if x.sender == "echo"] == ["say this"], "echo")
             answer = next(line for line in gerda.history("echo") if line.sender == "echo")
             assert answer.reply_to is not None
+            bot.terminate()
+            bot.wait(20)
+            gerda.deliver("echo", "and this")
+            bot = subprocess.Popen(command, env=environment(home))
+            wait_until(lambda: gerda.history("echo")[-1].sender == "echo", "an answer to what waited")
+            assert [x.text for x in gerda.history("echo") if x.sender == "echo"] == ["say this", "and this"]
     finally:
         bot.terminate()
         bot.wait(20)
