@@ -124,16 +124,24 @@ class Integrity:
         since = [m.count for m in former.milestones if (m.generation, m.epoch) >= here]
         first = min([*since[:1], former.count])
         if former.count > first:
-            text = _gap_text(former.count - first, sender.handle)
-            self._history.gap(room, sender.handle, sender.account_key, text, time)
+            self._missing(room, sender, former.count - first, time)
 
     def _gap(self, room: Room, sender: Identity, chain: Chain, counter: int, time: int) -> None:
         first, last = chain.last + 1, counter - 1
-        text = _gap_text(last - first + 1, sender.handle)
-        chain.lines.append(self._history.gap(room, sender.handle, sender.account_key, text, time))
+        chain.lines.append(self._missing(room, sender, last - first + 1, time))
         chain.missing.append((first, last))
         if len(chain.missing) > MAX_MISSING:
             del chain.missing[0], chain.lines[0]
+
+    def _missing(self, room: Room, sender: Identity, count: int, time: int) -> str:
+        """The line that says so; none of somebody who is blocked, who could make as many as there are numbers."""
+        if self._is_blocked(sender):
+            return ""
+        return self._history.gap(room, sender.handle, sender.account_key, _gap_text(count, sender.handle), time)
+
+    def _is_blocked(self, sender: Identity) -> bool:
+        person = self._state.people.get(sender.account_key)
+        return person is not None and person.blocked
 
     def _late(self, room: Room, sender: Identity, chain: Chain, envelope: Envelope, digest: bytes) -> Verdict:
         counter = envelope.counter
@@ -156,6 +164,8 @@ class Integrity:
         return Verdict.REPEATED
 
     def _broken(self, room: Room, sender: Identity) -> None:
+        if self._is_blocked(sender):
+            return
         what = "the order was altered, or the device forked"
         text = f"A message of {sender.handle} does not continue the one before: {what}."
         self._history.security(room, SecurityKind.CHAIN_BROKEN, text, handle=sender.handle)
