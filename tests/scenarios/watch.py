@@ -25,6 +25,8 @@ class Watch:
         self._shown: dict[str, set[str]] = {}
         self._before: dict[bytes, str] = {}
         self._audience: dict[str, set[bytes]] = {}
+        self._written: dict[tuple[str, str], set[str]] = {}
+        """Every text that a message has had for its author, by id and room."""
 
     def begins(self, node: "Node") -> None:
         """A client is about to handle something: where does it stand?"""
@@ -42,13 +44,23 @@ class Watch:
         """One event of one client."""
         match event:
             case MessageAdded(message=line) if line.kind is MessageKind.TEXT:
+                self._remember(node, line)
                 self._added(node, line)
-            case MessageChanged(message=line) if line.kind is MessageKind.TEXT and line.state in _COMPLETE:
-                self._complete(node, line)
+            case MessageChanged(message=line) if line.kind is MessageKind.TEXT:
+                self._remember(node, line)
+                if line.state in _COMPLETE:
+                    self._complete(node, line)
+                elif line.state is DeliveryState.RECEIVED:
+                    self._genuine(node, line)
 
     def restored(self, node: "Node") -> None:
         """A client forgets what it was shown since the copy was made."""
         self._shown.pop(str(node.path), None)
+
+    def _remember(self, node: "Node", line: MessageView) -> None:
+        """What its author has seen as his own words."""
+        if line.account == self._account(node):
+            self._written.setdefault((line.id, line.room), set()).add(line.text)
 
     def _added(self, node: "Node", line: MessageView) -> None:
         shown = self._shown.setdefault(str(node.path), set())
@@ -60,20 +72,22 @@ class Watch:
         room = node.engine._state.rooms[bytes.fromhex(line.room)]
         if room.phase in _OUTSIDE and self._before.get(room.channel) == room.phase:
             raise Violation(f"{node.name} is {room.phase} in {room.name} and reads {line.text!r} of {line.sender}")
+        self._genuine(node, line)
+
+    def _genuine(self, node: "Node", line: MessageView) -> None:
+        """Its author wrote it, so, in this room, and for this reader among others."""
         authors = [other for other in self._world.nodes.values() if self._account(other) == line.account]
         if not authors:
             raise Violation(f"{node.name} reads {line.text!r} of an account that nobody has")
-        for author in authors:
-            if author in self._world.rogues or author.restored:
-                return
-            if node.engine._state.own_account not in self._audience.get(line.id, set()):
-                raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} wrote for others")
-            written = author.store.message(line.id)
-            if written is not None and written.room == line.room:
-                if written.text != line.text and not (written.edited or written.deleted):
-                    raise Violation(f"{node.name} reads {line.text!r}, {line.sender} wrote {written.text!r}")
-                return
-        raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} never wrote in this room")
+        if line.deleted or any(author in self._world.rogues for author in authors):
+            return
+        written = self._written.get((line.id, line.room))
+        if written is None:
+            raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} never wrote in this room")
+        if line.text not in written:
+            raise Violation(f"{node.name} reads {line.text!r}, {line.sender} wrote {sorted(written)}")
+        if node.engine._state.own_account not in self._audience.get(line.id, set()):
+            raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} wrote for others")
 
     def _complete(self, node: "Node", line: MessageView) -> None:
         """A tick for everybody: everybody who is in the room, as its author knows it, has the line."""
