@@ -122,7 +122,7 @@ class Campaign:
             self.pause()
         self.calm()
         honest = [node for node in self.nodes if node not in self.world.rogues]
-        check_all(honest, same_order=self.malice is None)
+        check_all(honest, honest_relay=self.malice is None)
 
     def pause(self) -> None:
         """Between two actions: mostly moments, sometimes a night with the laptops closed."""
