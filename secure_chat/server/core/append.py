@@ -102,7 +102,7 @@ def _append_application(context: Context, connection: Connection, channel: Chann
         raise RelayError(ErrorCode.MALFORMED, "only commits, foundings and changes of members change a channel")
     if context.has_space is not True:
         context.require_space()
-    require_volume(context, device.account, len(payload))
+    require_volume(context, channel, device.account, len(payload))
     channel.last = seq = channel.last + 1
     frame = encode_frame(
         Entry(

@@ -35,7 +35,7 @@ def append_request(context: Context, connection: Connection, channel: Channel, m
         raise RelayError(ErrorCode.NOT_FOUND, "no such channel")
     context.require_space()
     context.limits.join_requests.require(connection.device.id, context.now, "requests to be added")
-    require_volume(context, account, len(message.payload))
+    require_volume(context, channel, account, len(message.payload))
     return write_entry(context, channel, message.kind, message.payload, connection=connection, message=message)
 
 
@@ -62,8 +62,8 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     context.require_space()
     cost = max(1.0, len(message.payload) / _COMMIT_UNIT)
     context.limits.commits.require((device.id, channel.number), context.now, "commits", cost)
-    size = len(message.payload) + len(message.group_info or b"") + sum(len(w.payload) for w in message.welcomes)
-    require_volume(context, device.account, size)
+    beside = len(message.group_info or b"") + sum(len(w.payload) for w in message.welcomes)
+    require_volume(context, channel, device.account, len(message.payload), beside)
 
     record = channel.record
     replaced = channel.head

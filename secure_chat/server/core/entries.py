@@ -13,6 +13,8 @@ __all__ = ["count_entry", "require_volume", "write_entry"]
 
 _RELAY = bytes(DEVICE_ID_LENGTH)
 _NO_STORE = bytes(STORE_ID_LENGTH)
+_AUDIENCE = 16
+"""Member devices from which on a larger room counts for more: what one sends there is delivered to all of them."""
 
 
 def write_entry(
@@ -60,8 +62,12 @@ def count_entry(context: Context, channel: Channel, size: int) -> None:
         context.full[channel.id] = channel
 
 
-def require_volume(context: Context, account: bytes, size: int) -> None:
-    """Counts bytes for the account's quota; RelayError if it has sent too much."""
-    wait = context.limits.account_bytes.take(account, context.now, size)
+def require_volume(context: Context, channel: Channel, account: bytes, payload: int, beside: int = 0) -> None:
+    """Counts bytes for the account's quota; RelayError if it has sent too much.
+
+    The payload goes to every member, `beside` (Welcomes, GroupInfo) does not.
+    """
+    cost = payload * max(1.0, len(channel.members) / _AUDIENCE) + beside
+    wait = context.limits.account_bytes.take(account, context.now, cost)
     if wait:
         raise RelayError(ErrorCode.QUOTA, "this account has sent too much", retry_after=wait)

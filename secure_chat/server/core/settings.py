@@ -75,7 +75,7 @@ class Settings:
     """Typing notices of one device."""
     ephemeral_burst: int = 30
     account_bytes_per_hour: int = 1024 * 1024 * 1024
-    """Appended by all devices of one account."""
+    """Appended by all devices of one account; in a room of more than 16 devices counted once for each 16 of them."""
     account_bytes_burst: int = 512 * 1024 * 1024
     commits_per_minute: int = 10
     """Of one device in one channel; an honest one makes a few a day, and may found many rooms at once."""

@@ -250,6 +250,18 @@ def test_an_account_may_not_send_without_end(host: RelayHost) -> None:
     assert isinstance(alice.ask(second), Appended)
 
 
+def test_what_goes_to_many_counts_for_more(host: RelayHost) -> None:
+    """In a room of 32 devices a message is charged twice, so that nobody fills everybody's line."""
+    host.relay.reconfigure(Settings(account_bytes_per_hour=3_600_000, account_bytes_burst=100_000), b"")
+    alice = Peer.join(host, "alice")
+    small = alice.room()
+    large = alice.room(*(Peer.join(host, f"member{number}") for number in range(31)))
+    assert isinstance(alice.append(large, payload=bytes(40_000)), Appended)
+    refused = alice.refused(alice.message(large, payload=bytes(20_000)))
+    assert refused.code is ErrorCode.QUOTA
+    assert isinstance(alice.append(small, payload=bytes(15_000)), Appended)
+
+
 def test_nothing_is_appended_on_a_full_disk(host: RelayHost) -> None:
     """Not even a commit; the answer is typed and nothing was written."""
     alice = Peer.join(host, "alice")
