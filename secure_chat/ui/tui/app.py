@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from secure_chat.client.api import Client
 from secure_chat.client.profile import DEFAULT_PROFILE, Profile
-from secure_chat.ui.tui import notify
+from secure_chat.ui.tui import alt_keys, notify
 from secure_chat.ui.tui.chat.desk import Desk
 from secure_chat.ui.tui.chat.screen import ChatScreen
 from secure_chat.ui.tui.looks import LOOKS, Look
@@ -78,6 +78,8 @@ class ChatApp(App[str]):
             is_over = not self.screen_stack
             if is_over or not self._turns.has_turn(event):
                 return
+            if isinstance(event, events.Key) and event.key.startswith("alt+"):
+                event.character = None  # otherwise inputs take Alt-A for an a
         await super().on_event(event)
 
     def on_mount(self) -> None:
@@ -143,6 +145,7 @@ def run_tui(client: Client | None, profile: str, adopt: Callable[[Client], objec
     Without a `client` somebody joins first, and `adopt` gets the client that comes of it, to be closed at the end.
     """
     app = ChatApp(client, profile, link)
+    alt_keys.teach()
     sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         result = app.run()

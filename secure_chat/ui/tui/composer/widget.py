@@ -17,7 +17,8 @@ PASTE_LINES = 3
 PASTE_CHARACTERS = 2_000
 LEADING_KEYS = frozenset({"escape", "pageup", "pagedown", "ctrl+up", "ctrl+home", "ctrl+end"})
 """What leads to the messages."""
-NEW_LINE_KEYS = frozenset({"shift+enter", "alt+enter", "ctrl+j", "ctrl+enter"})
+NEW_LINE_KEYS = frozenset({"shift+enter", "alt+enter", "ctrl+j", "ctrl+enter", "shift+\r", "alt+\r", "ctrl+\r"})
+"""The last three are how Textual names them where xterm's modifyOtherKeys is on."""
 
 
 class Composer(TextArea):
