@@ -29,6 +29,7 @@ from tests.adversary.members import Rogue, poison, room_of
 from tests.adversary.relay import LyingRelay, device_of
 from tests.adversary.rooms import CLASSICAL, closed_room, kinds
 from tests.policies import AcceptAll
+from tests.scenarios.flooder import Flood, remove
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
 
@@ -458,19 +459,9 @@ def test_a_flood_of_commits_does_not_keep_an_admin_from_removing_its_author() ->
     """With the relay's default rates mallory's commits are limited and the removal lands within ten seconds."""
     with lying_relay(settings=Settings(open_registration=True, registrations_burst=100_000)) as world:
         alice, bob, mallory = closed_room(world, "bob", "mallory")
-        rogue = Rogue(mallory)
-
-        def flood() -> None:
-            if room_of(mallory, "#plans").phase == Phase.JOINED and mallory.link is not None:
-                rogue.append("#plans", EntryKind.COMMIT, rogue.group("#plans").commit().commit)
-                world.at(world.now + 50, flood)
-
-        flood()
-        world.run_for(2_000)
-        start = world.now
-        alice.do(Kick("#plans", "mallory"))
-        world.run_until(lambda: bool(mallory.told(RoomRemoved)), 10_000)
-        assert world.now - start <= 10_000
+        removal = remove(world, "#plans", alice, mallory, [alice, bob], Flood.COMMITS, 2_000, 60_000)
+        assert removal.until_known <= 10_000
+        assert removal.entries > 5
         world.settle(60_000)
         talk(alice, bob)
         check_all([alice, bob])
