@@ -552,9 +552,10 @@ class World:
                 link.open = False
                 link.node.link = None
                 link.node.handle(Disconnected("the relay is gone"))
-        self.at(self.now + downtime, self._restart_relay)
+        self.at(self.now + downtime, self.start_relay)
 
-    def _restart_relay(self) -> None:
+    def start_relay(self) -> None:
+        """The relay's process is there again, unless it is anyway."""
         if not self.relay_up:
             self._open_relay()
             self.relay_up = True
