@@ -2,7 +2,9 @@
 
 from secure_chat.client.commands import Ban, Block, JoinRoom, Mute, Send, StartDirect
 from secure_chat.client.engine.content import Body, Edit, Reaction, Text
+from secure_chat.client.engine.integrity import MAX_CHAINS
 from secure_chat.client.engine.requests import make_request
+from secure_chat.client.engine.spaces import CHAINS
 from secure_chat.client.events import (
     FailureCode,
     MessageAdded,
@@ -11,7 +13,7 @@ from secure_chat.client.events import (
     SecurityNotice,
     TypingSeen,
 )
-from secure_chat.client.views import MessageKind
+from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.identity.keys import AccountKey
 from secure_chat.mls.group.group import Group
 from secure_chat.server.core.settings import Settings
@@ -104,6 +106,24 @@ def test_garbage_without_end_is_one_line_that_counts() -> None:
         alice.do(Send("#lobby", "still here"))
         world.settle()
         assert "still here" in bob.texts()
+
+
+def test_a_flood_of_chains_holds_up_nobodys_ticks_and_fills_no_store() -> None:
+    """Mallory begins its numbers anew with every message, while alice writes, bob reads, and both tell of it."""
+    with lying_relay(settings=OWN_RATES) as world:
+        alice, bob, mallory = lobby(world, "alice", "bob", "mallory")
+        rogue = Rogue(mallory)
+        group = rogue.group("#lobby")
+        for number in range(3 * FLOOD):
+            payload = rogue.seal(group, Text("flood"), counter=1, chain=world.random.randbytes(8))
+            rogue.append("#lobby", EntryKind.APPLICATION, payload)
+            if number % 60 == 0:
+                alice.do(Send("#lobby", f"message {number}"))
+            world.run_for(10)
+        world.settle(20_000)
+        written = [line for line in alice.history() if line.text.startswith("message")]
+        assert [line.state for line in written] == [DeliveryState.DELIVERED] * len(written)
+        assert len(bob.engine._state.rows(CHAINS + room_of(bob, "#lobby").channel.hex())) <= 3 * MAX_CHAINS
 
 
 def every_way(rogue: Rogue, group: Group, head: int) -> None:

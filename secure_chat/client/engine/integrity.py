@@ -14,6 +14,7 @@ from secure_chat.client.engine.content import (
     CHAIN_LENGTH,
     HASH_LENGTH,
     MAX_CODES,
+    MAX_RECEIPTS,
     Envelope,
     Former,
     Progress,
@@ -32,6 +33,8 @@ __all__ = ["Integrity", "Verdict"]
 
 KEPT_CODES = 100
 """Epochs whose code can be compared: a member that lags behind raises no false alarm."""
+MAX_CHAINS = 8
+"""Chains remembered for one device: an honest one has one, and begins another only when it comes back."""
 MAX_MISSING = 64
 """Ranges remembered for one device: what is older stays a gap for good."""
 _EXPECTED = bytes(CHAIN_LENGTH)
@@ -106,9 +109,21 @@ class Integrity:
         else:
             first = min([*since[:1], envelope.counter - 1])
         chain = Chain(spaces.FORMAT, first, b"", account=sender.account_key, handle=sender.handle, before=first)
+        chain.begun = self._state.now
+        self._make_place(room, sender)
         if envelope.counter > first + 1:
             self._gap(room, sender, chain, envelope.counter, time)
         return chain
+
+    def _make_place(self, room: Room, sender: Identity) -> None:
+        """Of too many chains of one device the one that began first is forgotten."""
+        prefix = _row(sender, b"")
+        rows = [row for row in self._state.rows(spaces.CHAINS + room.channel.hex()) if row.startswith(prefix)]
+        known = [(chain.begun, row) for row in rows if (chain := self._chain(room, row)) is not None]
+        if len(known) >= MAX_CHAINS:
+            _, row = min(known)
+            del self._chains[room.channel, row]
+            self._state.delete(spaces.CHAINS + room.channel.hex(), row)
 
     def _end(self, room: Room, sender: Identity, former: Former, time: int) -> None:
         """An ended chain: what was written in it for this device, and has not come, is missing."""
@@ -171,12 +186,14 @@ class Integrity:
         self._history.security(room, SecurityKind.CHAIN_BROKEN, text, handle=sender.handle)
 
     def progress(self, room: Room, *, read: bool) -> tuple[Progress, ...]:
-        """How far others' chains have been taken in, where that is more than was told."""
+        """How far others' chains have been taken in, where that is more than was told; as many as one receipt takes."""
         told: list[Progress] = []
         for row, value in self._state.rows(spaces.CHAINS + room.channel.hex()).items():
             name = row[CHAIN_LENGTH:]
             if name == _EXPECTED:
                 continue
+            if len(told) == MAX_RECEIPTS:
+                break
             chain = self._chains.get((room.channel, row)) or spaces.decode(Chain, value)
             before = ((1, chain.before),) if chain.before else ()
             most = TOLD_MISSING - len(before)

@@ -8,7 +8,7 @@ every few seconds, in rooms of few people. A line of one's own becomes "delivere
 from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.content import Receipt
+from secure_chat.client.engine.content import MAX_RECEIPTS, Receipt
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.outbox import WITH_RECEIPTS, Outbox
@@ -60,6 +60,8 @@ class Receipts:
         progress = self._integrity.progress(room, read=state.profile.read_receipts and not room.unread)
         if progress and len(state.accounts(room)) <= MAX_PEOPLE:
             outbox.queue(room, Receipt(progress))
+        if len(progress) == MAX_RECEIPTS:
+            self.owe(room)  # there may be more
 
     # -- what others tell
 

@@ -395,6 +395,8 @@ class Chain(Struct):
     read: int = 0
     before: int = 0
     """How many were written before this device came in: it has none of them."""
+    begun: int = 0
+    """When its first envelope was taken in here, milliseconds."""
 
 
 R = TypeVar("R", bound=Struct)
