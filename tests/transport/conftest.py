@@ -16,6 +16,15 @@ from secure_chat.transport.tls import server_context
 Behaviour = Callable[[ssl.SSLSocket], None]
 
 
+def only_x25519() -> bool:
+    """Whether this Python offers X25519 alone; otherwise OpenSSL's own list, with others after it."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).set_ecdh_curve("X25519")
+    except ssl.SSLError:
+        return False
+    return ssl.OPENSSL_VERSION_INFO < (3, 5)
+
+
 @dataclass
 class Relay:
     """A listening TLS server; `contexts` may be replaced while it runs."""
