@@ -1,7 +1,7 @@
 """Backups: one file, encrypted under its own passphrase, that cannot make anybody reuse a key.
 
 It holds history, account key, pins and the list of rooms, but no MLS secrets, no key packages, no queued ciphertext
-and no device key: what is restored from it is a new device of the same account, which asks every room to be added.
+and no device key: what is restored from it is the same device with a fresh key, which asks every room to be added.
 
 ::
 

@@ -169,7 +169,7 @@ def passphrase(session: Session, new_passphrase_file: Path | None, remove: bool,
 def backup(session: Session, file: Path, backup_passphrase_file: Path | None) -> None:
     """Write history, account key and what you verified into one encrypted FILE.
 
-    It holds no message keys: what is restored from it comes back as a new device, so that no key is used twice.
+    It holds no message keys: what is restored from it begins with fresh ones, so that no key is used twice.
     """
     words = _backup_words(session, backup_passphrase_file, new=True)
     writing = session.client().backup(file, words)
@@ -189,7 +189,7 @@ def backup(session: Session, file: Path, backup_passphrase_file: Path | None) ->
 def restore(
     session: Session, file: Path, backup_passphrase_file: Path | None, no_passphrase: bool, keyring: bool
 ) -> None:
-    """Make a profile from a backup FILE, as a new device of the same account."""
+    """Make a profile from a backup FILE, in the place of the computer that it was made on."""
     from secure_chat.client.joining import restore_profile
 
     words = _backup_words(session, backup_passphrase_file, new=False)

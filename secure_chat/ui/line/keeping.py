@@ -76,7 +76,7 @@ class Keeping:
             self._screen.show(["-- no backup was written: it holds your account key and needs a passphrase"])
             return
         await self._watched(asyncio.wrap_future(self._screen.client.backup(path, words)), path)
-        self._screen.show([f"-- the backup is in {path}; secure-chat client restore makes a new device of it"])
+        self._screen.show([f"-- the backup is in {path}; secure-chat client restore makes a profile of it"])
 
     async def passphrase(self) -> None:
         """How the store's key is locked from now on."""
