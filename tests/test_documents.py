@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+NAMED = re.compile(r"`((?:bench|contrib|docs|examples|scripts|secure_chat|tests)/[\w./-]*\w)(::(\w+))?")
+"""A path in code marks, and the test in it."""
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -30,6 +32,14 @@ def test_links_lead_somewhere(document: Path) -> None:
         path = (document.parent / name).resolve() if name else document
         assert path.exists(), f"{document.name}: {target} is not there"
         assert not anchor or anchor in anchors(path), f"{document.name}: {target}: no such heading"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_and_tests_that_are_named_are_there(document: Path) -> None:
+    """By their paths from the project's root, and `FILE::TEST`."""
+    for name, _, test in NAMED.findall(document.read_text()):
+        assert (ROOT / name).exists(), f"{document.name}: {name} is not there"
+        assert not test or f"def {test}(" in (ROOT / name).read_text(), f"{document.name}: {name} has no {test}"
 
 
 def test_the_readme_names_the_two_commands() -> None:
