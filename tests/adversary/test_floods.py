@@ -1,6 +1,6 @@
 """Whoever floods a room is muted, blocked or banned, and disturbs nobody from then on; with the relay's own rates."""
 
-from secure_chat.client.commands import Ban, Block, JoinRoom, Mute, Send, StartDirect
+from secure_chat.client.commands import Ban, Block, JoinRoom, LeaveRoom, Mute, RefreshKeys, Send, StartDirect
 from secure_chat.client.engine.content import Body, Edit, Reaction, Text
 from secure_chat.client.engine.integrity import MAX_CHAINS
 from secure_chat.client.engine.requests import make_request
@@ -15,6 +15,7 @@ from secure_chat.client.events import (
 )
 from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.identity.keys import AccountKey
+from secure_chat.mls.credential.extensions import Lifetime
 from secure_chat.mls.group.group import Group
 from secure_chat.server.core.settings import Settings
 from secure_chat.wire.framing import encode_frame
@@ -194,3 +195,36 @@ def test_what_a_banned_member_had_sent_before_and_comes_late_is_dropped() -> Non
         world.settle()
         assert "too late" not in bob.texts()
         noticed(bob, SecurityKind.REMOVED_SENDER, "mallory")
+
+
+def test_a_request_that_nobody_can_grant_keeps_nobody_else_out() -> None:
+    """Mallory asks with a key package out of its time: dave is in at once, and alice's own changes go on."""
+    with lying_relay(settings=OWN_RATES) as world:
+        alice, bob, mallory = lobby(world, "alice", "bob", "mallory")
+        world.settle(10_000)
+        rogue = Rogue(mallory)
+        room, group = rogue.room("#lobby"), rogue.group("#lobby")
+        channel, generation = room.channel, room.generation
+        mallory.do(LeaveRoom("#lobby"))
+        world.settle()
+
+        def ask() -> None:
+            lifetime = Lifetime(0, 1)
+            package = mallory.engine._keys.make(group.suite.number, lifetime=lifetime).key_package.message()
+            request = make_request(mallory.engine._device.key, channel, generation, world.now, (package,))
+            rogue.put(room, EntryKind.REQUEST, request, head=0)
+
+        ask()
+        start = world.now
+        dave = world.add("dave")
+        dave.connect_at = world.now
+        dave.connect()
+        world.run_until(lambda: dave.engine._state.profile.lobby_entered, 10_000, "dave is in")
+        assert world.now - start < 2_000
+        ask()
+        world.run_for(2_000)
+        start = world.now
+        alice.do(RefreshKeys("#lobby"))
+        assert world.now - start < 2_000
+        assert mallory.engine._state.own_account not in alice.engine._state.accounts(room_of(alice, "#lobby"))
+        check_all([alice, bob, dave])

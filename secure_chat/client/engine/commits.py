@@ -26,6 +26,7 @@ from secure_chat.errors import SecureChatError
 from secure_chat.identity.certificate import Revocation, verify_revocation
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
+from secure_chat.mls.group.results import Pending as MadeCommit
 from secure_chat.mls.messages.proposals import GroupContextExtensions, Remove
 from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
@@ -189,6 +190,7 @@ class Commits:
         self._turns.take(room)
         for revocation in self._revoked(room):
             draft = draft.with_revocation(revocation)
+        base = draft
         for wish in [*wishes, *self._turns.requests(room)]:
             if draft.adds and len(draft.adds) + len(wish.add) > MAX_ADDS_PER_COMMIT:
                 if not wish.request:
@@ -209,27 +211,48 @@ class Commits:
         if draft.empty:
             return
         try:
-            # A path is for one's own fresh keys: whoever only lets others in sends none (RFC 9420 §12.4).
-            own_wish = any(not wish.request for wish in chosen)
-            pending = self._make(room, group, draft, with_path=own_wish or self._keys_due(room, sending=False))
-        except MLSError as error:
-            for wish in chosen:
-                self._turns.settle(room, wish)
-                wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"this change is not possible: {error}"))
-            state.set_timer("commit_retry", room.channel, state.now + RETRY)
-            return
+            made = self._make(room, group, draft, chosen)
+        except MLSError:
+            draft, chosen = self._possible(room, group, base, chosen)
+            if draft.empty:
+                return
+            try:
+                made = self._make(room, group, draft, chosen)
+            except MLSError:
+                work.wishes += [wish for wish in chosen if not wish.request]
+                state.set_timer("commit_retry", room.channel, state.now + RETRY)
+                return
         work.committing = chosen
+        pending = self.pending(PendingKind.COMMIT, room, room.head, made.commit, made.welcome, made.group_info, draft)
         state.save_pending(room, pending)
         self._send(room, pending, work)
 
-    def _make(self, room: Room, group: Group, draft: Draft, *, with_path: bool) -> Pending:
-        """The commit and everything that goes with it, as one append."""
+    def _possible(self, room: Room, group: Group, base: Draft, chosen: list[Wish]) -> tuple[Draft, list[Wish]]:
+        """Something that is wanted can't be, such as a key package that fits nowhere: the rest goes on without it."""
+        draft, kept = base, list[Wish]()
+        for wish in chosen:
+            try:
+                later = draft.with_wish(wish)
+                self._make(room, group, later, [*kept, wish])
+            except (MLSError, ChangeRefused) as error:
+                self._turns.settle(room, wish)
+                wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"this change is not possible: {error}"))
+            else:
+                group.discard_pending()
+                draft = later
+                kept.append(wish)
+        return draft, kept
+
+    def _make(self, room: Room, group: Group, draft: Draft, chosen: list[Wish]) -> MadeCommit:
+        """The commit; MLSError if it would not be valid."""
         state = self._state
+        # A path is for one's own fresh keys: whoever only lets others in sends none (RFC 9420 §12.4).
+        with_path = any(not wish.request for wish in chosen) or self._keys_due(room, sending=False)
         current = draft.committer.identity
         renewed = self._device.certificate.serial > current.serial
         asked = {leaf: reference for reference, leaf in _own_removes(group)}
         roles_changed = draft.roles != draft.before
-        made = group.commit(
+        return group.commit(
             add=[newcomer.package for newcomer in draft.adds],
             remove=sorted(draft.removes - asked.keys()),
             proposals=[GroupContextExtensions(group_extensions(draft.roles))] if roles_changed else [],
@@ -240,7 +263,6 @@ class Commits:
             now=state.now // 1000,
             authenticated_data=draft.evidence.encode(),
         )
-        return self.pending(PendingKind.COMMIT, room, room.head, made.commit, made.welcome, made.group_info, draft)
 
     def pending(
         self,
