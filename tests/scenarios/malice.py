@@ -11,6 +11,7 @@ from secure_chat.client.engine.content import Delete, Edit, Text
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.views import MessageKind, RoomKind
 from secure_chat.errors import SecureChatError
+from secure_chat.mls.group.group import Group
 from secure_chat.wire.errors import ErrorCode
 from secure_chat.wire.messages import (
     Accounts,
@@ -52,6 +53,8 @@ class Malice:
         self._infos: list[ChannelInfo] = []
         self._answers: list[Accounts] = []
         self._copy: Path | None = None
+        self._kept: tuple[Room, Group] | None = None
+        """A room of the rogue's, and its group as it once was."""
         world.outgoing.append(self._record)
 
     def step(self) -> str:
@@ -76,6 +79,9 @@ class Malice:
             self.other_packages,
             self.other_answers,
             self.claim_own,
+            self.other_welcome,
+            self.answer_twice,
+            self.truncate,
         ]
         member: list[Callable[[Node], None]] = [
             self.garbage,
@@ -84,6 +90,10 @@ class Malice:
             self.poison,
             self.usurp,
             self.meddle,
+            self.flood,
+            self.repeat_request,
+            self.talk_on,
+            self.write_elsewhere,
         ]
         victim = self.random.choice(self.nodes)
         if self.rogue is not None and self.random.random() < 0.3:
@@ -341,7 +351,62 @@ class Malice:
             self.random.randrange(1, 4),
         )
 
+    def other_welcome(self, victim: Node) -> None:
+        """A Welcome that was delivered before, to this device or another, comes into the inbox."""
+        seen = [entry for _, entry in self._recorded if entry.kind is EntryKind.WELCOME]
+        inbox = victim.engine._channels.inbox
+        if seen and victim.link is not None and inbox:
+            entry = self.random.choice(seen)
+            self.world.say(victim, changed(entry, channel=inbox, seq=self.world.last(victim, inbox) + 1))
+
+    def answer_twice(self, victim: Node) -> None:
+        """Answers come twice."""
+        self._lie(victim, lambda m: (m, m) if isinstance(m, Appended | ChannelInfo | KeyPackages) else (m,))
+
+    def truncate(self, victim: Node) -> None:
+        """The rest of the entries that a login waits for is missing, and the relay says that this was all."""
+        room = self._room(victim)
+        if room is None:
+            return
+        channel = room.channel
+        self._lie(victim, lambda m: () if isinstance(m, Entry) and m.channel == channel else (m,))
+        victim.lose_connection()
+
     # -- the member
+
+    def flood(self, rogue: Node) -> None:
+        """One change after another."""
+        room = self._room(rogue)
+        if room is not None:
+            for _ in range(10):
+                group = Rogue(rogue).copy(room)
+                self._append(rogue, EntryKind.COMMIT, group.commit().commit, room)
+
+    def repeat_request(self, rogue: Node) -> None:
+        """Somebody's request to be added is posted again."""
+        seen = [entry for _, entry in self._recorded if entry.kind is EntryKind.REQUEST]
+        room = self._room(rogue)
+        if seen and room is not None:
+            self._append(rogue, EntryKind.REQUEST, self.random.choice(seen).payload, room)
+
+    def talk_on(self, rogue: Node) -> None:
+        """Writes with a group that it has kept: of an epoch that is over, or of a room that it is no longer in."""
+        room = self._room(rogue)
+        if self._kept is not None and self.random.random() < 0.5:
+            kept_room, group = self._kept
+            if not group.proposals:
+                payload = Rogue(rogue).seal(group, Text("still here"), counter=1)
+                self._append(rogue, EntryKind.APPLICATION, payload, kept_room)
+        elif room is not None:
+            self._kept = (room, Rogue(rogue).copy(room))
+
+    def write_elsewhere(self, rogue: Node) -> None:
+        """A message that was encrypted for one room is put into another."""
+        rooms = [self._room(rogue), self._room(rogue)]
+        if rooms[0] is not None and rooms[1] is not None and not rogue.engine._state.group(rooms[0]).proposals:
+            tool = Rogue(rogue)
+            payload = tool.seal(tool.copy(rooms[0]), Text("x"), counter=1)
+            self._append(rogue, EntryKind.APPLICATION, payload, rooms[1])
 
     def garbage(self, rogue: Node) -> None:
         """A message that nobody can read."""

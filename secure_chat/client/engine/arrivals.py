@@ -138,7 +138,7 @@ class Arrivals:
         room.generation = roles_of(state.group(room).extensions).generation
         room.attempts = 0
         room.undecided = room.spent = False
-        sort_notes(state, room, departed=True)
+        sort_notes(state, room, entering=True)
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)
         state.save(room)

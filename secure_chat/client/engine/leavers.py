@@ -19,7 +19,7 @@ from secure_chat.client.engine.spaces import Room
 from secure_chat.client.engine.state import State
 from secure_chat.mls.group.group import Group
 
-__all__ = ["farewell", "known_notes", "noted", "remember_leaf", "sort_notes", "staying"]
+__all__ = ["farewell", "known_notes", "noted", "overhear", "remember_leaf", "sort_notes", "staying"]
 
 MAX_DEPARTED = 32
 """Members whose notes are kept after they have gone."""
@@ -46,9 +46,9 @@ def farewell(state: State, room: Room) -> bytes:
     return state.row(spaces.FAREWELLS, room.channel) or b""
 
 
-def known_notes(room: Room, overheard: Iterable[bytes] = ()) -> list[LeaveNote]:
-    """The leave notes that have come; what came while the device was out is read here for the first time."""
-    return [note for data in (*room.notes, *overheard) for note in _read(data)]
+def known_notes(room: Room, others: Iterable[bytes] = ()) -> list[LeaveNote]:
+    """The leave notes of members; what came while this device was out is read here for the first time."""
+    return [note for data in (*room.notes, *others) for note in _read(data)]
 
 
 def _read(data: bytes) -> list[LeaveNote]:
@@ -58,24 +58,42 @@ def _read(data: bytes) -> list[LeaveNote]:
         return []
 
 
-def sort_notes(state: State, room: Room, *, departed: bool = False) -> None:
+def overhear(state: State, room: Room, payload: bytes) -> None:
+    """A note stands in an entry that can't be taken in yet, and that the relay may have forgotten when it can."""
+    state.overheard.setdefault(room.channel, set()).add(payload)
+    _put_by(state, room, [payload])
+
+
+def sort_notes(state: State, room: Room, *, entering: bool = False) -> None:
     """Keeps the notes of leaves that are in the tree, and puts by those of leaves that are not, or no longer.
 
-    A relay that has lost a removal leads back into a tree with that leaf: who comes in looks at the `departed`, too.
+    A relay that has lost a removal leads back into a tree with that leaf: who enters looks at what was put by, but for
+    what is still to be taken in and told.
     """
     group = state.group(room)
     occupants = state.occupants(group)
-    row = state.row(spaces.DEPARTED, room.channel)
-    past: list[bytes] = [] if row is None else msgspec.msgpack.decode(row, type=list[bytes])
+    waiting = state.overheard.get(room.channel, set())
+    past = [data for data in _departed(state, room) if data not in waiting] if entering else []
     here: list[bytes] = []
-    gone = [] if departed else past
-    for data in dict.fromkeys([*past, *room.notes] if departed else room.notes):
+    gone: list[bytes] = []
+    for data in dict.fromkeys([*past, *room.notes]):
         leaves = noted_leaves(_read(data), group.group_id, occupants)
         (here if leaves - {group.own_leaf_index} else gone).append(data)
     room.notes = here
-    if gone or row is not None:
-        state.put(spaces.DEPARTED, room.channel, msgspec.msgpack.encode(gone[-MAX_DEPARTED:]))
+    _put_by(state, room, gone)
     state.save(room)
+
+
+def _departed(state: State, room: Room) -> list[bytes]:
+    row = state.row(spaces.DEPARTED, room.channel)
+    return [] if row is None else msgspec.msgpack.decode(row, type=list[bytes])
+
+
+def _put_by(state: State, room: Room, payloads: list[bytes]) -> None:
+    past = _departed(state, room)
+    kept = list(dict.fromkeys([*past, *payloads]))[-MAX_DEPARTED:]
+    if kept != past:
+        state.put(spaces.DEPARTED, room.channel, msgspec.msgpack.encode(kept))
 
 
 def noted(state: State, room: Room, group: Group) -> frozenset[int]:
@@ -88,5 +106,5 @@ def staying(state: State, room: Room) -> list[Occupant]:
     """The leaves of the room's group but for those: whoever has gone no longer counts as an admin who could act."""
     group = state.group(room)
     occupants = state.occupants(group)
-    gone = noted_leaves(known_notes(room, state.overheard.get(room.channel, ())), group.group_id, occupants)
+    gone = noted_leaves(known_notes(room, _departed(state, room)), group.group_id, occupants)
     return [occupant for occupant in occupants if occupant.leaf_index not in gone]

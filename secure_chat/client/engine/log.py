@@ -15,7 +15,7 @@ from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
-from secure_chat.client.engine.leavers import noted
+from secure_chat.client.engine.leavers import noted, overhear
 from secure_chat.client.engine.messages import Messages
 from secure_chat.client.engine.occupants import own_leaf_key
 from secure_chat.client.engine.outbox import Outbox
@@ -164,8 +164,7 @@ class RoomLog:
         held = self._held.setdefault(room.channel, deque())
         held.append(entry)
         if entry.kind is EntryKind.MEMBERS and entry.payload:
-            notes = self._state.overheard.get(room.channel, [])
-            self._state.overheard[room.channel] = [*notes, entry.payload][-MAX_NOTES:]
+            overhear(self._state, room, entry.payload)
         size = self._held_bytes.get(room.channel, 0) + len(entry.payload)
         while len(held) > MAX_HELD or (size > MAX_HELD_BYTES and len(held) > 1):
             oldest = held.popleft()
@@ -183,7 +182,6 @@ class RoomLog:
     def _take_all(self, room: Room, *, everything: bool = False) -> None:
         held = self._held.pop(room.channel, deque())
         self._held_bytes.pop(room.channel, None)
-        self._state.overheard.pop(room.channel, None)
         while held:
             entry = held.popleft()
             self._take(room, entry)
@@ -191,6 +189,7 @@ class RoomLog:
                 self._held[room.channel] = held
                 self._held_bytes[room.channel] = sum(len(one.payload) for one in held)
                 return
+        self._state.overheard.pop(room.channel, None)
 
     # -- what it does
 

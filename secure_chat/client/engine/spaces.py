@@ -81,7 +81,7 @@ SENT = "sent/"
 FAREWELLS = "farewells"
 """Channel → leave notes of the latest leaves that this device had in the room, as `encode_notes` writes them."""
 DEPARTED = "departed"
-"""Channel → list of log payloads: the leave notes of members whose leaves are gone."""
+"""Channel → list of log payloads: leave notes of members whose leaves are gone, and those that are held back."""
 UNREAD = "unread/"
 """Prefix; per room: history position, 8 bytes → b"\\x01" if it mentions the user."""
 

@@ -80,8 +80,8 @@ class State:
         self.changed_people: set[bytes] = set()
         self.active: set[bytes] = set()
         """Rooms in which something may now be possible: looked at before `handle` returns."""
-        self.overheard: dict[bytes, list[bytes]] = {}
-        """Leave notes of a room whose entries can't be taken in yet, by channel."""
+        self.overheard: dict[bytes, set[bytes]] = {}
+        """Leave notes in entries that are held back, by channel."""
         self._rosters: dict[bytes, Roster | None] = {}
         self._accounts: dict[bytes, list[bytes]] = {}
         self._roles: dict[bytes, Roles] = {}
