@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, RefreshKeys, Send
+from secure_chat.client.engine.keys import LAST_RESORT_GRACE
 from secure_chat.client.engine.spaces import StoredKeyPackage, decode, group_space
 from secure_chat.client.events import Invited
 from secure_chat.client.store.store import Store
@@ -14,9 +15,11 @@ from secure_chat.mls.messages.key_package import KeyPackageBundle
 from secure_chat.mls.tree.leaf_node import LeafIdentity
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
+from tests.adversary.forgery import package_of
 from tests.adversary.members import room_of
 from tests.adversary.relay import LyingRelay
-from tests.adversary.rooms import closed_room
+from tests.adversary.rooms import CLASSICAL, closed_room
+from tests.adversary.test_replayed_welcomes import added_by_last_resort
 from tests.policies import AcceptAll
 from tests.scenarios.harness import STORE_KEY, Node
 
@@ -220,3 +223,49 @@ def first_that_joins(welcome: bytes, identities: list[tuple[KeyPackageBundle, Le
         except MLSError:
             continue
     raise AssertionError("none of the key packages opens the Welcome")
+
+
+def test_a_welcome_to_the_last_resort_stays_closed_too() -> None:
+    """Its key package is replaced at the relay once it was used, and the private key goes ten minutes later."""
+    with lying_relay() as world:
+        _, bob, welcome = added_by_last_resort(world)
+        leaves = {suite: bob.engine._device.leaf(SUITES[suite]) for suite in (CLASSICAL, 0xF00E)}
+        assert opens(welcome, stored_packages(bob), leaves), "the control: for some minutes the key is still there"
+        world.run_for(LAST_RESORT_GRACE)
+        assert not opens(welcome, stored_packages(bob), leaves)
+        assert sum(stored.last_resort and not stored.used for stored in stored_packages(bob)) >= 2
+        mallory = world.nodes["mallory"]
+        fresh = package_of(world, mallory, bob)
+        assert fresh.reference(SUITES[CLASSICAL]) in {
+            KeyPackageBundle.decode(stored.bundle).reference for stored in stored_packages(bob)
+        }
+
+
+def stored_packages(node: Node) -> list[StoredKeyPackage]:
+    """The private keys that a client has for Welcomes to come."""
+    return [decode(StoredKeyPackage, value) for _, value in node.store.scan("key_packages")]
+
+
+def opens(welcome: bytes, packages: list[StoredKeyPackage], leaves: dict[int, LeafIdentity]) -> bool:
+    """Whether any of these private keys opens the Welcome."""
+    for stored in packages:
+        try:
+            Group.join(welcome, KeyPackageBundle.decode(stored.bundle), leaves[stored.suite], AcceptAll())
+        except MLSError:
+            continue
+        return True
+    return False
+
+
+def test_two_who_use_one_last_resort_both_get_in() -> None:
+    """For as long as a Welcome may be on its way the key stays; who comes later still is let in by asking."""
+    with lying_relay() as world:
+        alice, bob, _ = added_by_last_resort(world)
+        for name in ("while-it-is-there", "when-it-is-gone"):
+            alice.do(CreateRoom(name, CLASSICAL, False))
+        alice.do(InvitePeople("#while-it-is-there", ("bob",)))
+        world.settle()
+        world.run_for(LAST_RESORT_GRACE)
+        alice.do(InvitePeople("#when-it-is-gone", ("bob",)))
+        world.settle(120_000)
+        assert {i.invitation.name for i in bob.told(Invited)} >= {"while-it-is-there", "when-it-is-gone"}

@@ -223,6 +223,9 @@ class Engine:
     def _timer(self, purpose: str, channel: bytes) -> None:
         if self._session.tick(purpose):
             return
+        if purpose == "key_packages":
+            self._keys.retire()
+            return
         room = self._state.rooms.get(channel)
         if room is None:
             return

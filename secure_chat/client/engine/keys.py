@@ -19,13 +19,18 @@ from secure_chat.mls.messages.welcome import Welcome
 from secure_chat.mls.tree.leaf_node import LeafIdentity
 from secure_chat.wire.messages import LoggedIn, Ok, PublishKeyPackages
 
-__all__ = ["KeyPackages", "Opener", "ReplayedWelcome"]
+__all__ = ["LAST_RESORT_GRACE", "KeyPackages", "Opener", "ReplayedWelcome"]
 
 PER_SUITE = 20
 LOW = 10
 """Fewer than these at the relay: publish more."""
 REPLACE_AFTER = 30 * 86_400_000
 """Milliseconds after which all are replaced: a last-resort package must not stay for ever."""
+LAST_RESORT_GRACE = 10 * 60_000
+"""Milliseconds for which a last resort's private key outlives its first use: other Welcomes to it may be on their way.
+
+After that nobody who steals the store opens the Welcome any more; who is added by it even later asks to be added anew.
+"""
 MAX_OPENED = 1_000
 """Groups entered by one last-resort package; after that it opens nothing more."""
 DIGEST_LENGTH = 16
@@ -56,14 +61,18 @@ class KeyPackages:
         self._session = session
         self._device = device
         self._publishing = False
+        self._again = False
+        """Another last resort was used while packages were being published."""
+        state.set_timer("key_packages", b"", 0)
 
     def refill(self, answer: LoggedIn) -> None:
         """After login: what is missing or old is published."""
+        self.retire()
         profile = self._state.profile
         if self._state.now - profile.published_at > REPLACE_AFTER:
             profile.publish_all = True
         if profile.publish_all:
-            self._start(dict.fromkeys((SUITE_CLASSICAL, SUITE_HYBRID), 0))
+            self._replace_all()
             return
         stored = dict(answer.key_packages)
         counts = {suite: stored.get(suite, 0) for suite in (SUITE_CLASSICAL, SUITE_HYBRID)}
@@ -74,6 +83,12 @@ class KeyPackages:
         if suite in (SUITE_CLASSICAL, SUITE_HYBRID) and remaining < LOW:
             self._start({suite: remaining})
 
+    def _replace_all(self) -> None:
+        self._state.profile.publish_all = True
+        self._state.save_profile()
+        self._again = self._publishing
+        self._start(dict.fromkeys((SUITE_CLASSICAL, SUITE_HYBRID), 0))
+
     def _start(self, counts: dict[int, int]) -> None:
         if counts and not self._publishing:
             self._publishing = True
@@ -81,6 +96,8 @@ class KeyPackages:
 
     def _done(self) -> None:
         self._publishing = False
+        if self._again:
+            self._replace_all()
 
     def _publish(self, counts: dict[int, int]) -> Task[None]:
         state, profile = self._state, self._state.profile
@@ -149,6 +166,21 @@ class KeyPackages:
         self._state.put(spaces.KEY_PACKAGES, opener.bundle.reference, stored)
 
     def used(self, opener: Opener) -> None:
-        """Its private keys are gone after this (RFC 9420 §16.8), the last resort's excepted."""
-        if not opener.stored.last_resort:
-            self._state.delete(spaces.KEY_PACKAGES, opener.bundle.reference)
+        """Its private keys are gone after this (RFC 9420 §16.8); a last resort's go soon, and a new one comes."""
+        reference, stored = opener.bundle.reference, opener.stored
+        if not stored.last_resort:
+            self._state.delete(spaces.KEY_PACKAGES, reference)
+        elif not stored.used:
+            stored.used = self._state.now
+            self._state.put(spaces.KEY_PACKAGES, reference, stored)
+            self.retire()
+            self._replace_all()
+
+    def retire(self) -> None:
+        """Deletes last resorts whose time is over, and sees to the others when theirs is."""
+        for reference, value in list(self._state.rows(spaces.KEY_PACKAGES).items()):
+            used = spaces.decode(StoredKeyPackage, value).used
+            if used and self._state.now >= used + LAST_RESORT_GRACE:
+                self._state.delete(spaces.KEY_PACKAGES, reference)
+            elif used:
+                self._state.set_timer("key_packages", b"", used + LAST_RESORT_GRACE)

@@ -373,6 +373,8 @@ class StoredKeyPackage(Struct):
     credential: bytes
     opened: list[bytes] = []
     """Of a last resort: digests of the group states that were entered by it."""
+    used: int = 0
+    """Of a last resort: when a Welcome came to it first; 0: not yet."""
 
     def __repr__(self) -> str:
         return f"<StoredKeyPackage of suite {self.suite}>"
