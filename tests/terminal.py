@@ -36,6 +36,8 @@ class Terminal:
         self._master = master
         self._condition = threading.Condition()
         self._ended = False
+        self.written = bytearray()
+        """All bytes that the program has written."""
         self.process = subprocess.Popen(
             command,
             stdin=slave,
@@ -59,6 +61,7 @@ class Terminal:
                 if not data:
                     self._ended = True
                 else:
+                    self.written += data
                     self._stream.feed(data)
                 self._condition.notify_all()
             if not data:

@@ -1,7 +1,8 @@
-"""Alt with a digit or with Enter, as most terminals send them.
+"""Keys with Alt, as most terminals send them: Escape, and the key.
 
-A terminal sends Escape and the key. Textual takes Escape and a digit for the character that Option and the digit make
-on a Mac (¡ for Alt-1), and Escape and Enter for Enter; on terminals with the kitty protocol it reads both rightly.
+Textual takes Escape and a digit for the character that Option and the digit make on a Mac (¡ for Alt-1), Escape and
+Enter for Enter, and Escape and a letter for ^ and the letter if another sequence follows at once. On terminals with
+the kitty protocol it reads all of them rightly.
 """
 
 from enum import Enum
@@ -24,6 +25,10 @@ class AltKey(Enum):
     SEVEN = "alt+7"
     EIGHT = "alt+8"
     NINE = "alt+9"
+    A = "alt+a"
+    I = "alt+i"  # noqa: E741 - the letter is the name
+    M = "alt+m"
+    U = "alt+u"
 
 
 def teach() -> None:

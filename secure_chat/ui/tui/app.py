@@ -19,6 +19,7 @@ from secure_chat.ui.tui.chat.desk import Desk
 from secure_chat.ui.tui.chat.screen import ChatScreen
 from secure_chat.ui.tui.looks import LOOKS, Look
 from secure_chat.ui.tui.settings import Settings
+from secure_chat.ui.tui.status.words import title_words
 from secure_chat.ui.tui.turns import Turns
 
 __all__ = ["PLAIN", "ChatApp", "run_tui"]
@@ -53,6 +54,7 @@ class ChatApp(App[str]):
         self.busy_with_keys = False
         """Whether a screen about a changed key is up."""
         self._link = link
+        self._title = ""
         self._chat: ChatScreen | None = None
         self.is_usable = False
         """Whether rooms and history are on screen."""
@@ -82,8 +84,13 @@ class ChatApp(App[str]):
                 event.character = None  # otherwise inputs take Alt-A for an a
         await super().on_event(event)
 
+    def on_unmount(self) -> None:
+        """The terminal has its own title again."""
+        notify.restore_title(self)
+
     def on_mount(self) -> None:
         """Joining, if nobody has."""
+        notify.keep_title(self)
         if self.client is None:
             from secure_chat.ui.tui.first_run.screen import FirstRun
 
@@ -125,12 +132,19 @@ class ChatApp(App[str]):
 
     def show_title(self) -> None:
         """Room and what is unread, in the title of the terminal."""
-        if self._chat is not None:
-            notify.set_title(self, self._chat.title_words())
+        title = title_words(self._chat.model) if self._chat is not None else self.TITLE
+        if title != self._title:
+            self._title = title
+            notify.set_title(self, title)
 
     def action_quit_hint(self) -> None:
-        """Ctrl-C ends nothing by accident."""
-        if self._chat is not None:
+        """Ctrl-C ends nothing by accident: it drops what was written, as in a shell."""
+        if self._chat is None or self.screen is not self._chat:
+            return
+        if self._chat.composer.text:
+            self._chat.composer.clear()
+            self._chat.say("dropped; Ctrl-Z brings it back", "dim")
+        else:
             self._chat.say("Ctrl-Q leaves the chat", "dim")
 
 

@@ -24,7 +24,7 @@ Piece = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One line; `left` is cut where it would meet `right`."""
+    """One line; `left` is cut where it would meet `right`, and `right` where it would take more than a third."""
 
     key: str
     """What it stands for; empty for headings, which can't be chosen."""
@@ -139,7 +139,8 @@ class LineList(Widget, can_focus=True):
         marked = bool(item.key) and item.key == self.marked
         base = Style(color=self.look.text, bgcolor=self._over(background) if under or marked else background)
         gutter = Segment("▌" if under else "▎" if marked else " ", base + self.look.styles["accent"])
-        right = [Segment(text, base + self._style(style)) for text, style in item.right if text]
+        for_right = max(width - 3 - sum(cells.cell_len(text) for text, _ in item.left), width // 3)
+        right = [Segment(text, base + self._style(style)) for text, style in _cut(item.right, for_right) if text]
         room = width - 2 - sum(segment.cell_length for segment in right) - (1 if right else 0)
         left = _cut(item.left, room)
         strip = Strip([gutter, *(Segment(text, base + self._style(style)) for text, style in left)])

@@ -82,6 +82,11 @@ class Model:
         """The room on screen."""
         return self.rooms.get(self.current)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether what is written now waits for a connection."""
+        return self.connection.state is not ConnectionState.ONLINE
+
     def listed(self) -> list[RoomView]:
         """Rooms in the order of the list, which stays the same whoever writes: rooms by name, then people."""
         shown = [

@@ -4,7 +4,7 @@ from textual.app import App
 
 from secure_chat.ui.text import clean_line, fit, width
 
-__all__ = ["call", "set_title"]
+__all__ = ["call", "keep_title", "restore_title", "set_title"]
 
 MAX_TITLE = 80
 
@@ -12,6 +12,16 @@ MAX_TITLE = 80
 def set_title(app: App[str], text: str) -> None:
     """The title of the terminal's window (OSC 2)."""
     _write(app, f"\x1b]2;{_safe(text)}\x1b\\")
+
+
+def keep_title(app: App[str]) -> None:
+    """Has the terminal remember its title (XTWINOPS 22)."""
+    _write(app, "\x1b[22;2t")
+
+
+def restore_title(app: App[str]) -> None:
+    """The title that was remembered."""
+    _write(app, "\x1b[23;2t")
 
 
 def call(app: App[str], text: str) -> None:

@@ -2,6 +2,7 @@
 
 from secure_chat.client.api import Client
 from secure_chat.client.errors import CommandFailed
+from secure_chat.ui.tui.status.words import title_words
 from tests.people import join
 from tests.relay_process import RelayProcess, wait_until
 from tests.ui.tui.driving import open_chat, run
@@ -41,7 +42,7 @@ def test_rooms_call_from_elsewhere(relay: RelayProcess) -> None:
             async with open_chat(cleo, "cleo") as chat:
                 dan.send("cleo", "psst, only for you")
                 await chat.shows("→ dan · dan: psst, only for you", "Alt-A goes there", "1 unread, 1 for you")
-                assert chat.screen.title_words().startswith("(1!) #lobby")
+                assert title_words(chat.screen.model).startswith("(1!) #lobby")
                 await chat.press("alt+a")
                 await chat.until(lambda: "dan" in chat.screen.header.words, "the room of dan")
                 await chat.shows("psst, only for you", "not verified: F8")

@@ -32,6 +32,7 @@ from secure_chat.client.views import (
     DeliveryState,
     InvitationView,
     MessageId,
+    MessageKind,
     MessageView,
     PersonView,
     RoomView,
@@ -177,7 +178,7 @@ class Desk:
         changes.typing = True
         if message.room == self.model.current:
             changes.added.append(message)
-        elif live and message.state is DeliveryState.RECEIVED:
+        elif live and message.kind is not MessageKind.NOTICE and message.account != self.model.account:
             changes.elsewhere.append(event)
         if mention and live and message.account != self.model.account:
             changes.alerts.append(event)

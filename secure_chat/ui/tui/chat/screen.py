@@ -16,8 +16,7 @@ from secure_chat.client.events import Event
 from secure_chat.client.queries import GetMembers, GetRoomCode
 from secure_chat.client.views import MemberView, MessageView, RoomCodeView, RoomId
 from secure_chat.errors import SecureChatError
-from secure_chat.ui.presenter import describe_failure, room_title
-from secure_chat.ui.tui import cells
+from secure_chat.ui.presenter import describe_failure
 from secure_chat.ui.tui.chat.conversation import Conversation
 from secure_chat.ui.tui.chat.desk import Changes, Desk
 from secure_chat.ui.tui.chat.notices import Notices
@@ -117,7 +116,7 @@ class ChatScreen(Screen[None]):
             with Vertical(id="middle"):
                 yield OneLine(id="header", surface="raised", right_first=True)
                 yield self.talk.view
-                yield OneLine(id="info", surface="background", right_first=True)
+                yield OneLine(id="info", surface="background", right_first=True, rows=3)
                 yield LineList(id="completions", surface="raised", cursor_always=True)
                 yield Composer(id="composer")
             yield LineList(id="members")
@@ -173,7 +172,8 @@ class ChatScreen(Screen[None]):
     # --- rooms
 
     def go(self, room_id: RoomId) -> None:
-        """Opens a room in the background."""
+        """Opens a room in the background; what pointed to it has done its work."""
+        self.notices.drop()
         self.run_worker(self.open_room(room_id), group="open", exclusive=True)
 
     async def open_room(self, room_id: RoomId) -> None:
@@ -250,7 +250,7 @@ class ChatScreen(Screen[None]):
         if changes.members and not self._members_wanted:
             self._members_wanted = True
             self.set_timer(MEMBERS_DELAY, self.fetch_members)
-        if changes.connection:
+        if changes.connection or (self.model.is_cut_off and any(map(self._is_own, changes.added))):
             self.draw_status()
             self.run_worker(self._count_queued(), group="queued", exclusive=True)
         if changes.progress is not None:
@@ -263,6 +263,9 @@ class ChatScreen(Screen[None]):
         self.teller.tell(changes)
         self.draw_info()
 
+    def _is_own(self, message: MessageView) -> bool:
+        return message.account == self.model.account
+
     async def _count_queued(self) -> None:
         await self.desk.count_queued()
         self.draw_status()
@@ -271,7 +274,7 @@ class ChatScreen(Screen[None]):
         if not changes.added and not changes.changed:
             return
         view = self.talk.view
-        others = [each for each in changes.added if each.account != self.model.account]
+        others = [each for each in changes.added if not self._is_own(each)]
         if others and not self.app.app_focus and not self.app.away_mark:
             self.app.away_mark = True
             self.talk.mark_new(others[0])
@@ -436,6 +439,13 @@ class ChatScreen(Screen[None]):
 
     # --- keys
 
+    def on_key(self, event: events.Key) -> None:
+        """Who begins to write while a list has the focus writes."""
+        if event.is_printable and event.character and isinstance(self.focused, LineList):
+            event.stop()
+            self.composer.focus()
+            self.composer.insert(event.character)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys for messages count only where a message is chosen."""
         if action == "deed" and parameters and parameters[0] in self.ON_MESSAGES:
@@ -475,13 +485,6 @@ class ChatScreen(Screen[None]):
         shown = [pane for pane in panes if pane.display and pane.styles.display != "none"]
         index = next((at for at, pane in enumerate(shown) if pane is self.focused), 0)
         shown[(index + step) % len(shown)].focus()
-
-    def title_words(self) -> str:
-        """For the title of the terminal."""
-        room = self.model.room
-        unread, mentions = self.model.unread_elsewhere()
-        waiting = f"({mentions or unread}{'!' if mentions else ''}) " if unread else ""
-        return f"{waiting}{cells.line(room_title(room)) if room else 'secure-chat'} · {self.model.handle}"
 
     def on_resize(self, event: events.Resize) -> None:
         """Panels that were called up over a narrow screen go when it grows."""

@@ -47,6 +47,8 @@ class Writing:
         self._list = screen.query_one("#completions", LineList)
         self._candidates: list[Candidate] = []
         self._length = 0
+        self._moved = False
+        """Whether the arrows were used in the list: then Enter takes what they stand on."""
 
     # --- drafts
 
@@ -175,22 +177,33 @@ class Writing:
             ]
         )
         self._list.put_cursor("0")
+        self._moved = False
         self._list.add_class("shown")
         screen.composer.completing = True
 
     def pick(self, what: str) -> None:
-        """Up, down, take or drop."""
+        """Up, down, take, enter or drop."""
         screen = self._screen
         match what:
             case "up" | "down":
+                self._moved = True
                 self._list.action_step(-1 if what == "up" else 1)
-            case "take" if self._list.cursor:
+            case "enter" if not self._moved and not self._is_unfinished(screen.composer.text):
+                self._hide()
+                screen.composer.action_send()
+            case "take" | "enter" if self._list.cursor:
                 candidate = self._candidates[int(self._list.cursor)]
                 self._hide()
                 screen.composer.take(self._length, candidate.insert)
                 screen.composer.focus()
             case _:
                 self._hide()
+
+    def _is_unfinished(self, text: str) -> bool:
+        """Whether it is the beginning of a command, which Enter completes: sending it would only be a mistake."""
+        from secure_chat.ui.tui.chat.commands import COMMANDS
+
+        return text.startswith("/") and " " not in text and text[1:] not in COMMANDS
 
     def _hide(self) -> None:
         self._candidates = []

@@ -45,7 +45,7 @@ class Composer(TextArea):
 
     @dataclass
     class Picking(Message):
-        """A key for the list of completions: up, down, take or drop."""
+        """A key for the list of completions: up, down, take, enter or drop."""
 
         what: str
 
@@ -93,7 +93,7 @@ class Composer(TextArea):
     async def _on_key(self, event: events.Key) -> None:
         key = event.key
         if self.completing and key in ("up", "down", "tab", "enter", "escape"):
-            what = {"tab": "take", "enter": "take", "escape": "drop"}.get(key, key)
+            what = {"tab": "take", "escape": "drop"}.get(key, key)
             self._stop(event)
             self.post_message(self.Picking(what))
         elif key == "enter":

@@ -89,7 +89,7 @@ STEPS: dict[Step, Said] = {
 
 def lock_items() -> list[Item]:
     """The choices, a sentence each."""
-    choices = [(Lock.PASSPHRASE, "Passphrase", "asked at each start; protects a stolen disk")]
+    choices = [(Lock.PASSPHRASE, "Passphrase", "asked at each start; guards a stolen disk")]
     if find_spec("keyring") is not None:
         choices.append((Lock.KEYRING, "Keyring", "unlocked when you log in; nothing to type"))
     choices.append((Lock.KEY_FILE, "No passphrase", "nothing to type; a stolen disk is open"))

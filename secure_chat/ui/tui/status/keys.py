@@ -3,6 +3,7 @@
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.dom import DOMNode
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -17,7 +18,7 @@ class KeyLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._places: list[tuple[int, int, str]] = []
+        self._places: list[tuple[int, int, str, DOMNode]] = []
 
     def on_mount(self) -> None:
         """Follows the focus."""
@@ -34,17 +35,17 @@ class KeyLine(Widget):
         base = Style(color=self.look.dim, bgcolor=self.look.surface)
         if y:
             return Strip.blank(width, base)
-        shown: dict[str, tuple[int, str, str]] = {}
+        shown: dict[str, tuple[int, str, str, DOMNode]] = {}
         for active in self.screen.active_bindings.values():
             binding = active.binding
             if binding.show and active.enabled and binding.action not in shown:
                 key = binding.key_display or self.app.get_key_display(binding)
                 rank = 0 if key == "F1" else 2 if active.node is self.screen else 1
-                shown[binding.action] = (rank, key, binding.description)
+                shown[binding.action] = (rank, key, binding.description, active.node)
         segments = [Segment(" ", base)]
         self._places = []
         at = 1
-        for action, (_, key, description) in sorted(shown.items(), key=lambda item: item[1][0]):
+        for action, (_, key, description, node) in sorted(shown.items(), key=lambda item: item[1][0]):
             size = cells.cell_len(key) + cells.cell_len(description) + 3
             if at + size > width:
                 break
@@ -52,13 +53,12 @@ class KeyLine(Widget):
                 Segment(key, base + self.look.styles["key"]),
                 Segment(f" {description}  ", base),
             ]
-            self._places.append((at, at + size, action))
+            self._places.append((at, at + size, action, node))
             at += size
         return Strip(segments).adjust_cell_length(width, base)
 
     async def on_click(self, event: events.Click) -> None:
         """Does what the key would do."""
-        for start, end, action in self._places:
+        for start, end, action, node in self._places:
             if start <= event.x < end:
-                focused = self.screen.focused
-                await self.app.run_action(action, default_namespace=focused or self.screen)
+                await self.app.run_action(action, default_namespace=node)

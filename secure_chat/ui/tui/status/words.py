@@ -6,7 +6,7 @@ from secure_chat.ui.tui import cells
 from secure_chat.ui.tui.lists import Piece
 from secure_chat.ui.tui.model import Connection, Model
 
-__all__ = ["connection_pieces", "encryption", "header_pieces", "status_pieces", "typing_words"]
+__all__ = ["connection_pieces", "encryption", "header_pieces", "status_pieces", "title_words", "typing_words"]
 
 CLASSICAL_SUITE = 3
 
@@ -85,9 +85,10 @@ def connection_pieces(connection: Connection, now: int) -> list[Piece]:
 
 def status_pieces(model: Model, code: RoomCodeView | None, now: int) -> tuple[list[Piece], list[Piece]]:
     """Who one is and the connection; at the right the room's code."""
-    left: list[Piece] = [(model.handle, f"@{model.account}"), ("  ", "dim"), *connection_pieces(model.connection, now)]
+    left: list[Piece] = [(model.handle, f"@{model.account}"), ("  ", "dim")]
     if model.queued:
-        left.append((f" · {model.queued} waiting to be sent", "warning"))
+        left += [(f"{model.queued} waiting to be sent", "warning"), (" · ", "dim")]
+    left += connection_pieces(model.connection, now)
     if code is None or code.room != model.current:
         return left, []
     return left, [("room code ", "dim"), (code.code, "text"), (f" (epoch {code.epoch})", "dim")]
@@ -104,3 +105,10 @@ def typing_words(names: list[str]) -> str:
             return f"{one} and {other} are typing…"
         case _:
             return f"{len(names)} people are typing…"
+
+
+def title_words(model: Model) -> str:
+    """For the title of the terminal: what waits elsewhere, the room, who one is."""
+    unread, mentions = model.unread_elsewhere()
+    waiting = f"({mentions or unread}{'!' if mentions else ''}) " if unread else ""
+    return f"{waiting}{cells.line(room_title(model.room)) if model.room else 'secure-chat'} · {model.handle}"
