@@ -33,6 +33,8 @@ from tests.scenarios.flooder import Flood, remove
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
 
+RETENTION = 3_600_000
+"""Milliseconds for which the relay keeps entries in one of these tests."""
 BACK = 180_000
 """Milliseconds in which everybody is back: a few steps of the ladder."""
 
@@ -106,9 +108,10 @@ def test_poison_in_the_lobby_is_left_behind_by_all() -> None:
         nothing_false([*honest, nodes[2]])
 
 
-def test_an_admin_who_leaves_while_everybody_is_out_holds_up_nobody() -> None:
+@pytest.mark.parametrize("away", [0, 2 * RETENTION], ids=["at once", "when the relay has forgotten it"])
+def test_an_admin_who_leaves_while_everybody_is_out_holds_up_nobody(away: int) -> None:
     """The next in line founds the room anew: who has said to leave is not waited for, with or without a leaf."""
-    with lying_relay() as world:
+    with lying_relay(settings=Settings(open_registration=True, retention=RETENTION)) as world:
         founder, bob, carol, mallory = (world.join(name) for name in ("founder", "bob", "carol", "mallory"))
         world.settle()
         rogue = Rogue(mallory)
@@ -117,6 +120,9 @@ def test_an_admin_who_leaves_while_everybody_is_out_holds_up_nobody() -> None:
         world.settle(500)
         founder.do(LeaveRoom("#lobby"))
         mallory.do(LeaveRoom("#lobby"))
+        world.settle(1_000)
+        if away:
+            world.sleep(away)
         world.settle(2 * BACK)
         for node in (bob, carol):
             node.do(Send("#lobby", f"{node.name} is back"))
