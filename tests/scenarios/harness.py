@@ -571,7 +571,6 @@ class World:
         if self._backup is not None and self.relay_up:
             self.crash_relay(2_000)
             restore(self.home, self._backup, jumps=jumps or 1 + self.random.randrange(1 << 16))
-            self.key_uses.forget()
 
     def admin(self, command: AdminCommand) -> AdminResult:
         """What the operator asks."""

@@ -61,10 +61,6 @@ class KeyUses:
         if use is not None and self._arrived.setdefault(use, append.payload) != append.payload:
             raise Violation(f"a message key was used twice: epoch {use[1]}, leaf and generation {use[3].hex()}")
 
-    def forget(self) -> None:
-        """The relay was restored from a backup: what it had seen is gone."""
-        self._arrived.clear()
-
 
 def check_all(nodes: Sequence["Node"], *, honest_relay: bool = True) -> None:
     """Everything that must hold once the deployment has come to rest.

@@ -284,7 +284,6 @@ class Malice:
         copy, self._copy = self._copy, self.world.copy_database()
         if copy is not None and self.random.random() < 0.5:
             self.world.set_back(copy)
-            self.world.key_uses.forget()
 
     def wrong_head(self, victim: Node) -> None:
         """A commit names another head than it was made on."""

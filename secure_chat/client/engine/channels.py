@@ -191,11 +191,13 @@ class Channels:
             self._history.gap(room, "", b"", text, 0)
         behind = room.head < summary.head < summary.first
         ahead = summary.head < room.head
+        missed = room.head < summary.head <= position
         if ahead:
             room.head = summary.head  # a Welcome for what follows is no old one
             state.save(room)
-        if (behind or ahead) and room.phase != Phase.OUT:
-            text = "Changes of the room are no longer at the relay; this device asks to be added again."
+        if (behind or ahead or missed) and room.phase != Phase.OUT:
+            what = "were not delivered" if missed else "are no longer at the relay"
+            text = f"Changes of the room {what}; this device asks to be added again."
             self._history.security(room, SecurityKind.GAP, text)
             self._commits.lost(room)
             lose(state, room, invited=room.phase == Phase.INVITED)

@@ -65,7 +65,7 @@ class _Work:
     sent: bool = False
     """The pending append is on its way on this connection."""
     stored_at: int = 0
-    """Where the relay says that the pending append stands."""
+    """Where the relay says that the pending append stands, or what came first instead."""
     keys_not_before: int = 0
     idle: list[Promise[None]] = field(default_factory=list)
     """Kept once nothing is pending."""
@@ -338,12 +338,14 @@ class Commits:
                 state.set_timer("commit_retry", room.channel, state.now + (error.retry_after or RETRY))
             elif error.code is not ErrorCode.CONFLICT or outside:
                 self.abandon(room, error)
-            # After a conflict the log tells what came first: until then nothing is decided.
+            else:
+                # The log tells what came first: until then nothing is decided.
+                work.stored_at = error.head
         except SecureChatError:
             work.sent = False
 
     def is_beyond(self, room: Room) -> bool:
-        """Whether the log has passed the place where the relay says that the pending append stands."""
+        """Whether the log has passed the place where, as the relay says, the pending append was decided."""
         work = self._of(room)
         return room.channel in self._state.pending and 0 < work.stored_at <= self._state.position(room.channel)
 
