@@ -1,5 +1,6 @@
 """The way back, without a person: backups, copies, snapshots, long absences, restored relays, both sides lost."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from secure_chat.client.commands import CreateRoom, InvitePeople, JoinRoom, LeaveRoom, RefreshKeys, Send
@@ -7,9 +8,10 @@ from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import ConnectionChanged, Invited, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
+from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
-from tests.adversary.members import room_of
+from tests.adversary.members import Rogue, poison, room_of
 from tests.adversary.relay import Branch
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import GENEROUS, Node
@@ -287,6 +289,35 @@ def test_who_was_led_astray_can_still_leave() -> None:
         for node in (alice, carol):
             assert set(node.engine._state.accounts(room_of(node, "#plans"))) == inside
         check_all([alice, bob, carol])
+
+
+def test_who_leaves_before_the_way_back_is_complete_is_gone() -> None:
+    """Carol has the Welcome, and not yet the entry at which her new leaf begins: her notes name it all the same."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        rogue = Rogue(bob)
+        rogue.append("#plans", EntryKind.COMMIT, poison(rogue.group("#plans"), {rogue.leaf("#plans", "carol")}))
+        channel = room_of(carol, "#plans").channel
+        world.run_until(lambda: room_of(carol, "#plans").phase == Phase.OUT)
+        world.outgoing.append(Withheld(carol, channel))
+        world.run_until(lambda: room_of(carol, "#plans").next > 0, 300_000)
+        carol.do(LeaveRoom("#plans"))
+        world.outgoing.clear()
+        world.settle(SOON)
+        people = alice.engine._state.people
+        assert "carol" not in {people[a].handle for a in alice.engine._state.accounts(room_of(alice, "#plans"))}
+
+
+class Withheld:
+    """A room's commits do not reach a client."""
+
+    def __init__(self, victim: Node, channel: bytes) -> None:
+        self.victim = victim
+        self.channel = channel
+
+    def __call__(self, node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        hidden = isinstance(message, Entry) and message.channel == self.channel and message.kind is EntryKind.COMMIT
+        return () if hidden and node is self.victim else (message,)
 
 
 def test_who_had_left_before_the_relay_lost_it_is_not_asked_again() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from secure_chat.client.commands import RefreshKeys, RestartRoom, Send
+from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
@@ -11,6 +12,7 @@ from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leak
 from tests.adversary.members import room_of
 from tests.adversary.relay import LyingRelay, changed
 from tests.scenarios.harness import Node
+from tests.scenarios.invariants import check_all
 
 
 def application_from(message: ServerMessage, sender: Node) -> bool:
@@ -75,6 +77,48 @@ def test_a_dropped_message_never_shows_as_delivered() -> None:
         world.settle(60_000)
         state = next(line.state for line in alice.history() if line.text == "the secret plan")
         assert state is DeliveryState.SENT
+        nothing_false([alice, bob, carol])
+
+
+def hide_a_change(world: LyingRelay, alice: Node, *victims: Node) -> None:
+    """A commit of alice's is not delivered to these; then the log goes on with what they can read."""
+
+    def lie(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        hidden = isinstance(message, Entry) and message.kind is EntryKind.COMMIT and node in victims
+        return () if hidden else (message,)
+
+    world.outgoing.append(lie)
+    alice.do(RefreshKeys("#lobby"))
+    world.settle(1_000)
+    world.outgoing.remove(lie)
+    victims[0].do(Send("#lobby", "still in the old epoch"))
+    world.settle(1_000)
+
+
+def test_a_change_that_was_passed_over_is_noticed_by_the_next_own_one() -> None:
+    """The relay says that another commit came first, and the log has passed its place without it."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        hide_a_change(world, alice, bob, carol)
+        bob.ask(RefreshKeys("#lobby"))
+        world.settle(60_000)
+        noticed(bob, SecurityKind.GAP, "have not reached this device")
+        noticed(bob, SecurityKind.REJOINED)
+        assert room_of(bob, "#lobby").phase == Phase.JOINED
+        nothing_false([alice, bob, carol])
+
+
+def test_a_change_that_was_passed_over_is_noticed_at_the_next_login() -> None:
+    """The relay names a later commit than the last that bob has, at a place that he has passed."""
+    with lying_relay() as world:
+        alice, bob, carol = trio(world)
+        hide_a_change(world, alice, bob, carol)
+        for node in (bob, carol):
+            node.lose_connection()
+        world.settle(60_000)
+        for node in (bob, carol):
+            noticed(node, SecurityKind.GAP, "Changes of the room were not delivered")
+        check_all([alice, bob, carol])
         nothing_false([alice, bob, carol])
 
 

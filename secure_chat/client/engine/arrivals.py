@@ -9,7 +9,7 @@ from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
-from secure_chat.client.engine.leavers import sort_notes, staying
+from secure_chat.client.engine.leavers import remember_leaf, sort_notes, staying
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -79,6 +79,7 @@ class Arrivals:
         if room.next:
             state.drop_group(room, room.next)
         room.next, room.next_at = state.adopt_group(room, group), seq
+        remember_leaf(state, room, room.next)  # it may be left before the log has come that far
         room.next_keys_at = opener.stored.created
         room.introducer = b"" if group.introducer is None else self._account(group.introducer)
         pending = state.pending.get(channel)

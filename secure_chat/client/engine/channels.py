@@ -189,6 +189,7 @@ class Channels:
             what = "1 entry of this room is" if lost == 1 else f"{lost} entries of this room are"
             text = f"{what} no longer at the relay: this device did not read them in time, or a copy of it did."
             self._history.gap(room, "", b"", text, 0)
+        self._log.passed_by(room, summary.first)
         behind = room.head < summary.head < summary.first
         ahead = summary.head < room.head
         missed = room.head < summary.head <= position

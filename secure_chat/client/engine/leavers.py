@@ -15,22 +15,24 @@ from secure_chat.client.engine.evidence import (
     read_notes,
 )
 from secure_chat.client.engine.occupants import Occupant
-from secure_chat.client.engine.spaces import Room
+from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.mls.group.group import Group
 
-__all__ = ["farewell", "known_notes", "noted", "overhear", "remember_leaf", "sort_notes", "staying"]
+__all__ = ["farewell", "hear", "known_notes", "noted", "overhear", "remember_leaf", "sort_notes", "staying"]
 
+MAX_WAITING = 64
+"""Wishes to leave that are kept while this device is outside."""
 MAX_DEPARTED = 32
 """Members whose notes are kept after they have gone."""
 
 
-def remember_leaf(state: State, room: Room) -> None:
-    """This device has a new leaf in the room: signs at once what it will say when it leaves.
+def remember_leaf(state: State, room: Room, number: int | None = None) -> None:
+    """This device has a new leaf in the room's group, or in that of this number: it signs what it will say on leaving.
 
     The others may have an earlier leaf of it, where a relay has lost changes or hidden them; so the latest are kept.
     """
-    group = state.group(room)
+    group = state.group(room, number)
     own = group.member(group.own_leaf_index)
     if own is None:
         return
@@ -62,6 +64,35 @@ def overhear(state: State, room: Room, payload: bytes) -> None:
     """A note stands in an entry that can't be taken in yet, and that the relay may have forgotten when it can."""
     state.overheard.setdefault(room.channel, set()).add(payload)
     _put_by(state, room, [payload])
+
+
+def hear(state: State, room: Room, payload: bytes, sender: bytes) -> bytes:
+    """Takes in a log entry by which somebody leaves; whose leaving that tells, or nothing where it is no news.
+
+    Raises EvidenceError for notes that are not genuine.
+    """
+    if room.phase in (Phase.NEW, Phase.ENTERING, Phase.OUT):
+        # Whose they are can't be told from here: they are held against the group that this device comes into.
+        room.notes = [*room.notes, payload][-MAX_WAITING:]
+        state.save(room)
+        return b""
+    if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
+        return b""
+    group = state.group(room)
+    occupants = state.occupants(group)
+    leaves = noted_leaves(_read(payload), group.group_id, occupants)
+    if group.own_leaf_index in leaves or (not leaves and sender == state.profile.device_id):
+        return b""
+    if not leaves:
+        # Whoever was removed before the note came needs it no more.
+        if any(occupant.device == sender for occupant in occupants):
+            raise EvidenceError("of none of the leaves here")
+        return b""
+    if leaves <= noted(state, room, group):
+        return b""  # told before: the relay repeats itself
+    room.notes.append(payload)
+    state.save(room)
+    return next(occupant.account for occupant in occupants if occupant.leaf_index in leaves)
 
 
 def sort_notes(state: State, room: Room, *, entering: bool = False) -> None:

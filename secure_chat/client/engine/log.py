@@ -11,11 +11,11 @@ from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.evidence import EvidenceError, noted_leaves, read_notes
+from secure_chat.client.engine.evidence import EvidenceError
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
-from secure_chat.client.engine.leavers import noted, overhear
+from secure_chat.client.engine.leavers import hear, noted, overhear
 from secure_chat.client.engine.messages import Messages
 from secure_chat.client.engine.occupants import own_leaf_key
 from secure_chat.client.engine.outbox import Outbox
@@ -38,8 +38,6 @@ __all__ = ["RoomLog"]
 
 MAX_HELD = 4_096
 """Entries held for one room; beyond that the oldest are given up, and show as gaps."""
-MAX_NOTES = 64
-"""Wishes to leave that are kept while this device is outside."""
 MAX_HELD_BYTES = 16 * 1024 * 1024
 
 
@@ -144,6 +142,11 @@ class RoomLog:
             self._commits.abandon(room, RelayError(ErrorCode.INTERNAL, "the entry was not delivered"))
         else:
             self._left_behind(room, self._state.now)
+
+    def passed_by(self, room: Room, first: int) -> None:
+        """The relay's log begins at this entry: one at which a group was to begin may never come any more."""
+        if 0 < room.next_at < first:
+            self._reach(room, None)
 
     def look_around(self, room: Room) -> None:
         """Nobody has been heard here since others were found to be elsewhere."""
@@ -267,33 +270,13 @@ class RoomLog:
     def _leave_note(self, room: Room, entry: Entry) -> None:
         """Somebody leaves; whoever commits next removes the leaf."""
         state = self._state
-        if room.phase in (Phase.NEW, Phase.ENTERING, Phase.OUT):
-            # Whose it is can't be told from here: it is held against the group that this device comes into.
-            room.notes = [*room.notes, entry.payload][-MAX_NOTES:]
-            state.save(room)
-            return
-        if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
-            return
-        group = state.group(room)
-        occupants = state.occupants(group)
         try:
-            leaves = noted_leaves(read_notes(entry.payload), group.group_id, occupants)
+            account = hear(state, room, entry.payload, entry.sender)
         except EvidenceError:
-            leaves = frozenset()
-        if group.own_leaf_index in leaves or (not leaves and entry.sender == state.profile.device_id):
+            self._bad_entry(room, entry, "a wish to leave that is not genuine")
             return
-        if not leaves:
-            # Whoever was removed before the note came needs it no more.
-            if any(o.device == entry.sender for o in occupants):
-                self._bad_entry(room, entry, "a wish to leave that is not genuine")
-            return
-        if leaves <= noted(state, room, group):
-            return  # told before: the relay repeats itself
-        room.notes.append(entry.payload)
-        state.save(room)
-        account = next(o.account for o in occupants if o.leaf_index in leaves)
         roster = state.roster(room)
-        if roster is not None and sum(e.account == account for e in roster.entries) == 1:
+        if account and roster is not None and sum(e.account == account for e in roster.entries) == 1:
             declined = account in roster.invited
             handle = state.people[account].handle
             text = f"{handle} declined the invitation" if declined else f"{handle} left"
