@@ -19,6 +19,7 @@ from secure_chat.client.engine.policy import (
     check_result,
     roles_of,
 )
+from secure_chat.client.engine.returning import Returning
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.events import Invited, SecurityKind
@@ -43,6 +44,7 @@ class Arrivals:
         history: History,
         epochs: Epochs,
         commits: Commits,
+        returning: Returning,
         decline: Callable[[Room], None],
     ) -> None:
         self._state = state
@@ -51,6 +53,7 @@ class Arrivals:
         self._history = history
         self._epochs = epochs
         self._commits = commits
+        self._returning = returning
         self._decline = decline
 
     def welcome(self, entry: Entry) -> Room | None:
@@ -117,6 +120,8 @@ class Arrivals:
         was_out = room.phase == Phase.OUT
         refounded = bool(room.group) and roles_of(group.extensions).generation > room.generation
         entering = room.phase == Phase.ENTERING
+        going_over = room.phase == Phase.JOINED and entry is not None and entry.kind is EntryKind.FOUNDING
+        before = self._staying(room, entry) if going_over and entry is not None else []
         self._commits.lost(room)
         self.install(room, room.next_at)
         self._epochs.fresh_keys(room, room.next_keys_at)
@@ -125,10 +130,18 @@ class Arrivals:
         else:
             room.phase = Phase.INVITED
         self._epochs.entered(room, rejoined=was_in)
+        here = set(state.accounts(room))
+        self._returning.expect(room, [account for account in before if account not in here])
         self.returned(room, was_in, was_out, refounded, entry)
         if room.phase == Phase.INVITED:
             self._invited(room, entry)
         return True
+
+    def _staying(self, room: Room, founding: Entry) -> list[bytes]:
+        """Accounts of the group that ends, without those whose devices the founding has removed."""
+        roster = self._state.roster(room)
+        entries = [] if roster is None else roster.entries
+        return list(dict.fromkeys(entry.account for entry in entries if entry.device not in founding.removed))
 
     def install(self, room: Room, head: int) -> None:
         """The next group is the room's group from this entry on."""

@@ -12,7 +12,8 @@ from secure_chat.client.events import SecurityKind
 from secure_chat.mls.crypto.suite import SUITES
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.messages.key_package import KeyPackage
-from secure_chat.wire.messages import ClaimKeyPackages
+from secure_chat.wire.limits import CLAIM_BATCH
+from secure_chat.wire.messages import ClaimedKeyPackage, ClaimKeyPackages
 from secure_chat.wire.messages import KeyPackages as ClaimedPackages
 
 __all__ = ["claim"]
@@ -23,8 +24,12 @@ def claim(
 ) -> Task[tuple[Newcomer, ...]]:
     """A key package of every device of these accounts, checked: the relay can pass off nobody else's."""
     newcomers: list[Newcomer] = []
-    answer = yield from session.ask(ClaimKeyPackages(0, suite, tuple(dict.fromkeys(accounts))), ClaimedPackages)
-    for claimed in answer.packages:
+    packages: list[ClaimedKeyPackage] = []
+    wanted = tuple(dict.fromkeys(accounts))
+    for first in range(0, len(wanted), CLAIM_BATCH):
+        asked = ClaimKeyPackages(0, suite, wanted[first : first + CLAIM_BATCH])
+        packages += (yield from session.ask(asked, ClaimedPackages)).packages
+    for claimed in packages:
         person = state.people.get(claimed.account)
         handle = "somebody" if person is None else person.handle
         try:

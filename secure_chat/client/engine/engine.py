@@ -42,6 +42,7 @@ from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.own import Own
 from secure_chat.client.engine.presence import Presences
 from secure_chat.client.engine.receipts import Receipts
+from secure_chat.client.engine.returning import Returning
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.show import Show
 from secure_chat.client.engine.spaces import Phase, Room
@@ -97,7 +98,8 @@ class Engine:
         entrances = Entrances(state, session, device, keys, directory, history, commits)
         self._joining = joining = Joining(state, session, directory, history, commits, entrances, outbox, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
-        arrivals = Arrivals(state, keys, directory, history, epochs, commits, self._decline)
+        self._returning = returning = Returning(state, commits, entrances.claim)
+        arrivals = Arrivals(state, keys, directory, history, epochs, commits, returning, self._decline)
         messages = Messages(state, directory, history, integrity, receipts)
         self._log = RoomLog(
             state,
@@ -260,6 +262,7 @@ class Engine:
         self._outbox.disconnected()
         self._commits.disconnected()
         self._joining.disconnected()
+        self._returning.disconnected()
         self._log.disconnected()
 
     def _gone(self, room: Room) -> None:
@@ -291,6 +294,7 @@ class Engine:
             self._receipts.plan(room)
             if room.keys_due:
                 state.reset_timer("keys", room.channel, max(room.keys_due, state.now + 60_000))
+        self._returning.advance(room)
         self._commits.advance(room)
         self._outbox.advance(room)
 

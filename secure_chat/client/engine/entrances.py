@@ -25,6 +25,7 @@ from secure_chat.mls.messages.envelope import MLSMessage
 from secure_chat.mls.messages.welcome import GroupInfo
 from secure_chat.mls.registry import ExtensionType
 from secure_chat.mls.tree.ratchet_tree import RatchetTree
+from secure_chat.wire.limits import CLAIM_BATCH, MAX_ADDS_PER_COMMIT
 from secure_chat.wire.messages import (
     Append,
     Appended,
@@ -82,7 +83,11 @@ class Entrances:
             accounts = [room.peer]
         elif roles is not None:
             accounts = [account for account in accounts if account not in roles.banned]
-        newcomers = yield from self.claim(suite, [own, *accounts])
+        admins = () if roles is None else roles.admins
+        accounts.sort(key=lambda account: account not in admins)
+        newcomers = yield from self.claim(suite, [own, *accounts[:CLAIM_BATCH]])
+        newcomers = newcomers[:MAX_ADDS_PER_COMMIT]
+        added = {newcomer.identity.account_key for newcomer in newcomers}
         if room.kind == RoomKind.DIRECT and not any(n.identity.account_key == room.peer for n in newcomers):
             raise CommandFailed(FailureCode.REFUSED, f"{room.name} has no device that could be written to")
         if room.channel in state.pending or room.next:
@@ -111,6 +116,7 @@ class Entrances:
             now=state.now // 1000,
         )
         room.next, room.next_at = state.adopt_group(room, group), 0
+        room.returning = [account for account in accounts if account not in {own, *added}]
         change = self._founding_change(room, info, founding, newcomers)
         payload = group.group_id
         pending = self._commits.pending(
@@ -144,6 +150,7 @@ class Entrances:
         state = self._state
         own = MemberDevice(state.profile.device_id, state.own_account)
         inside = {own.device, *(newcomer.identity.device_id for newcomer in newcomers)}
+        inside |= {member.device for member in info.devices if member.account in room.returning}
         admin = room.kind != RoomKind.DIRECT and state.own_account in info.admins
         closed = room.kind == RoomKind.ROOM
         return ChannelChange(

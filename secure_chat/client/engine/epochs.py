@@ -117,7 +117,9 @@ class Epochs:
             if account in old:
                 continue
             self._receipts.joined(room, account)
-            if roles.kind == RoomKind.ROOM and account != committer:
+            if account in room.returning:
+                self._tell(room, "joined", f"{self._name(account)} is back", account, time)
+            elif roles.kind == RoomKind.ROOM and account != committer:
                 after.invited.add(account)
                 self._tell(room, "invited", f"{self._name(committer)} invited {self._name(account)}", account, time)
             elif roles.kind != RoomKind.DIRECT:

@@ -25,6 +25,7 @@ from secure_chat.client.engine.tasks import Task, wait
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode, Result
 from secure_chat.client.views import RoomKind, Trust
+from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
 
 __all__ = ["Governing"]
 
@@ -71,7 +72,8 @@ class Governing:
                 raise CommandFailed(FailureCode.REFUSED, f"{name} has no device that could be added")
             if devices <= inside:
                 raise CommandFailed(FailureCode.INVALID, f"{name} is in the room already")
-        yield from wait(self._commits.wish(room, Wish(add=newcomers)))
+        for first in range(0, len(newcomers), MAX_ADDS_PER_COMMIT):
+            yield from wait(self._commits.wish(room, Wish(add=newcomers[first : first + MAX_ADDS_PER_COMMIT])))
         return None
 
     def govern(self, action: Kick | Ban | Unban | Promote | Demote | RenameRoom | SetInvitePolicy) -> Task[Result]:

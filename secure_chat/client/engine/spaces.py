@@ -282,6 +282,8 @@ class Room(Struct):
     """Nothing is encrypted with `group` any more: this device is out, and its keys may have been used elsewhere."""
     formers: list[Former] = []
     """Own chains before the present one."""
+    returning: list[bytes] = []
+    """Accounts of the group before this one that are still to be added to it."""
 
 
 class RosterEntry(Struct, array_like=True):
