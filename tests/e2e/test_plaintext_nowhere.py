@@ -1,6 +1,6 @@
 """Where plaintexts, names of closed rooms and keys must not be, in a whole deployment of real processes over real TLS.
 
-Three people chat by three front ends through a tap that has the server's own key. Then everything is searched: the
+Three people chat, with every front end, through a tap that has the server's own key. Then everything is searched: the
 relay's database, log, metrics and memory, the decrypted stream, the bytes on the wire, the clients' files. In each
 place something that is known to stand there is found by the same search, which proves the search.
 """
@@ -48,9 +48,17 @@ PLAINTEXTS = {
     "deleted message": "canary-curlew-to-be-deleted",
     "message sent by a command": "canary-godwit-from-the-shell",
     "words searched for": "canary-bittern-sought",
+    "message from the screen": "canary-smew-on-the-screen",
+    "draft that is never sent": "canary-twite-in-a-draft",
 }
 """What people wrote: known to nobody but members, and on their disks to nobody without the key."""
-FORGOTTEN = ("closed room's name", "message before it was edited", "deleted message", "words searched for")
+FORGOTTEN = (
+    "closed room's name",
+    "message before it was edited",
+    "deleted message",
+    "words searched for",
+    "draft that is never sent",
+)
 """Which of them nobody's store has to hold at the end."""
 PASSPHRASE = "canary-shrike-opens-the-store"
 BACKUP_PASSPHRASE = "canary-wryneck-opens-the-backup"
@@ -186,7 +194,7 @@ def command(home: Path, *arguments: str) -> Any:
 
 
 def converse(alice: Terminal, bob: Rpc, homes: dict[str, Path]) -> None:
-    """Everything that is searched for later is said, by three front ends."""
+    """Everything that is searched for later is said, by every front end."""
     alice.enter(PLAINTEXTS["message in #lobby"])
     bob.hears(PLAINTEXTS["message in #lobby"])
     bob("join_room", name=OPEN_ROOM)
@@ -219,6 +227,14 @@ def converse(alice: Terminal, bob: Rpc, homes: dict[str, Path]) -> None:
     sent = command(homes["carol"], "send", "#lobby", PLAINTEXTS["message sent by a command"])
     assert sent["state"] in ("sent", "delivered", "read")
     bob.hears(PLAINTEXTS["message sent by a command"])
+    with Terminal(program("client"), env=environment(homes["carol"])) as screen:
+        screen.wait_for("#lobby", "connected", "Message")
+        screen.press(PLAINTEXTS["message from the screen"] + "\r")
+        bob.hears(PLAINTEXTS["message from the screen"])
+        screen.press(PLAINTEXTS["draft that is never sent"])
+        screen.wait_for(PLAINTEXTS["draft that is never sent"])
+        screen.press("\x11")  # Ctrl-Q
+        assert screen.wait() == 0
     bob("backup", path=str(homes["bob"] / "backup"), passphrase=BACKUP_PASSPHRASE)
 
 
