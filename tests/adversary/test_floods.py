@@ -20,9 +20,10 @@ from secure_chat.mls.group.group import Group
 from secure_chat.server.core.settings import Settings
 from secure_chat.wire.framing import encode_frame
 from secure_chat.wire.messages import ChannelChange, EntryKind, Ephemeral, MemberDevice
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import noticed
 from tests.adversary.members import Rogue, room_of
-from tests.adversary.relay import device_of, lying_relay
+from tests.adversary.relay import device_of
 from tests.scenarios.harness import Node, World
 from tests.scenarios.invariants import check_all
 
