@@ -1,6 +1,6 @@
 """What follows when a room enters another epoch: members, roles, notices, codes, chains."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
@@ -75,8 +75,8 @@ class Epochs:
         state.show(room)
         state.poke(room)
 
-    def merged(self, room: Room, *, committer: bytes, left: set[bytes], time: int) -> None:
-        """A commit has been merged; `left` are accounts that had asked to leave."""
+    def merged(self, room: Room, *, committer: bytes, left: Mapping[bytes, bool], time: int) -> None:
+        """A commit has been merged; `left` are accounts that had asked to leave, and whether that was told."""
         state = self._state
         before, roles_before = state.roster(room), state.roles(room)
         assert before is not None
@@ -101,7 +101,14 @@ class Epochs:
         state.poke(room)
 
     def _members(
-        self, room: Room, before: Roster, after: Roster, roles: Roles, committer: bytes, left: set[bytes], time: int
+        self,
+        room: Room,
+        before: Roster,
+        after: Roster,
+        roles: Roles,
+        committer: bytes,
+        left: Mapping[bytes, bool],
+        time: int,
     ) -> set[bytes]:
         """Notices about who came and went; the accounts that went."""
         state = self._state
@@ -128,10 +135,13 @@ class Epochs:
             if account in new:
                 continue
             self._receipts.left(room, account)
-            if account in left:
-                # That somebody leaves was told when the wish came.
-                continue
             name = self._name(account)
+            if account in left:
+                if not left[account]:
+                    declined = account in before.invited
+                    words = f"{name} declined the invitation" if declined else f"{name} left"
+                    self._tell(room, "declined" if declined else "left", words, account, time)
+                continue
             text = f"{name} was banned by" if account in roles.banned else f"{name} was removed by"
             detail = "banned" if account in roles.banned else "removed"
             self._tell(room, detail, f"{text} {self._name(committer)}", account, time)

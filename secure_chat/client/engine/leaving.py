@@ -90,7 +90,10 @@ class Leaving:
         yield from self._session.ask(append, Appended)
 
     def removed(self, room: Room, by: bytes) -> None:
-        """A commit has removed this device."""
+        """A commit has removed this device; one that it had asked for itself lets it leave."""
+        if room.phase == Phase.LEAVING:
+            self.finish(room, "you left")
+            return
         person = self._state.people.get(by)
         handle = "" if person is None else person.handle
         text = f"You were removed by {handle or 'somebody'}."

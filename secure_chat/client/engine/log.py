@@ -447,13 +447,14 @@ class RoomLog:
         self._history.security(room, SecurityKind.BAD_ENTRY, text)
         return False
 
-    def _leaving_accounts(self, room: Room) -> set[bytes]:
-        """Accounts whose leaving has been told, or will be."""
+    def _leaving_accounts(self, room: Room) -> dict[bytes, bool]:
+        """Accounts that leave, and whether that has been told: it was when the note came."""
         state = self._state
-        group = state.group(room)
-        leaves = leaving_leaves(group) | noted(state, room, group)
-        roster = state.roster(room)
-        return {e.account for e in roster.entries if e.leaf_index in leaves} if roster is not None else set()
+        group, roster = state.group(room), state.roster(room)
+        told = noted(state, room, group)
+        leaves = leaving_leaves(group) | told
+        entries = () if roster is None else roster.entries
+        return {e.account: e.leaf_index in told for e in entries if e.leaf_index in leaves}
 
     def _bad_entry(self, room: Room, entry: Entry, what: str) -> None:
         roster = self._state.roster(room)
