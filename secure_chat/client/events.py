@@ -236,6 +236,8 @@ class SecurityKind(StrEnum):
     """The relay answered with another conversation than was asked for; nothing was sent there."""
     SET_BACK = "set_back"
     """The relay is older than what it has delivered, and did not say so: what it lost is missing there."""
+    WITHHELD = "withheld"
+    """A message of one's own that the relay had confirmed is missing in its log: others may not have it."""
     BAD_ENTRY = "bad_entry"
     """An entry that is no message of its room: malformed, or of another group."""
 

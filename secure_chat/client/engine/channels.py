@@ -3,6 +3,7 @@
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.aftermath import Aftermath
 from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import Joining
 from secure_chat.client.engine.leaving import Leaving
@@ -46,6 +47,7 @@ class Channels:
         log: RoomLog,
         aftermath: Aftermath,
         commits: Commits,
+        confirmed: Confirmed,
     ) -> None:
         self._state = state
         self._session = session
@@ -55,6 +57,7 @@ class Channels:
         self._log = log
         self._aftermath = aftermath
         self._commits = commits
+        self._confirmed = confirmed
         self.inbox = b""
         """The channel where Welcomes arrive."""
 
@@ -73,6 +76,7 @@ class Channels:
                 if room.phase in (Phase.JOINED, Phase.OUT):
                     self._aftermath.send_again(room)
             self._forget_numbers({summary.channel for summary in answer.channels})
+        self._confirmed.logged_in(answer, told=renewed)
         listed = {summary.channel: summary for summary in answer.channels}
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
         self._session.expect(sum(map(_waiting, behind)))
@@ -139,6 +143,7 @@ class Channels:
 
     def _list(self, summary: ChannelSummary, *, logged_in: bool) -> None:
         state = self._state
+        self._confirmed.listed(summary)
         room = state.rooms.get(summary.channel)
         if room is None:
             name = summary.name
@@ -163,14 +168,17 @@ class Channels:
         for room in state.rooms.values():
             if room.channel not in listed and (room.head or state.position(room.channel)):
                 state.set_back(room.channel, 0)
-                room.head = 0
+                room.head, room.owed = 0, []
                 state.save(room)
 
     def _check_last(self, summary: ChannelSummary, *, told: bool) -> None:
         """A relay that was set back without saying so will use numbers again that this client has seen."""
-        if summary.last >= self._state.position(summary.channel):
+        if told:
+            self._confirmed.forget(summary.channel)
+        if summary.last >= self._confirmed.last(summary.channel):
             return
-        self._state.set_back(summary.channel, summary.last)
+        self._confirmed.forget(summary.channel)
+        self._state.set_back(summary.channel, min(summary.last, self._state.position(summary.channel)))
         if told:
             return
         room = self._state.rooms.get(summary.channel)
@@ -179,6 +187,7 @@ class Channels:
             self._history.notice_security(SecurityKind.SET_BACK, text)
         else:
             self._history.security(room, SecurityKind.SET_BACK, text)
+            self._aftermath.send_again(room)
 
     def _compare(self, room: Room, summary: ChannelSummary) -> None:
         """Whether the log can still lead from where this device is to where the relay is."""

@@ -15,6 +15,7 @@ from secure_chat.client.engine.answers import Answers
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.channels import Channels
 from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.effects import (
@@ -55,6 +56,7 @@ from secure_chat.client.views import RoomKind
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.errors import IdentityError
 from secure_chat.wire.errors import RelayError
+from secure_chat.wire.messages import CaughtUp as ChannelCaughtUp
 from secure_chat.wire.messages import (
     ChannelAdded,
     ChannelClosed,
@@ -79,10 +81,11 @@ class Engine:
         self._state = state = State(reader, random)
         self._device = device = Device(state)
         self._history = history = History(state)
-        self._session = session = Session(state, device, history, self._logged_in, self._dropped)
+        self._confirmed = confirmed = Confirmed(state, history)
+        self._session = session = Session(state, device, history, confirmed, self._logged_in, self._dropped)
         self._directory = directory = Directory(state, session, history)
         self._keys = keys = KeyPackages(state, session, device)
-        integrity = Integrity(state, history)
+        self._integrity = integrity = Integrity(state, history)
         self._receipts = receipts = Receipts(state, history, integrity)
         self._outbox = outbox = Outbox(
             state,
@@ -112,11 +115,14 @@ class Engine:
             joining,
             arrivals,
             messages,
+            confirmed,
             leaving.removed,
             leaving.replaced,
         )
         self._aftermath = Aftermath(state, history, outbox, receipts, leaving)
-        self._channels = Channels(state, session, history, joining, leaving, self._log, self._aftermath, commits)
+        self._channels = Channels(
+            state, session, history, joining, leaving, self._log, self._aftermath, commits, confirmed
+        )
         self._presences = presences = Presences(state, session, directory)
         self._own = own = Own(state, session, device, directory, commits, leaving.leave)
         self._names = names = Names(state, directory)
@@ -207,6 +213,8 @@ class Engine:
             elif message.channel == self._channels.inbox:
                 self._log.welcome(message)
             return
+        if isinstance(message, ChannelCaughtUp) and message.channel in state.rooms and self._session.entered:
+            self._log.caught_up(state.rooms[message.channel])
         if self._session.receive(message) or not self._session.entered:
             return
         match message:
@@ -248,6 +256,8 @@ class Engine:
                 self._log.give_up_waiting(room)
             case "company":
                 self._log.look_around(room)
+            case "behind":
+                self._integrity.behind(room)
             case "repair":
                 self._channels.repair(room)
         self._state.poke(room)
@@ -292,6 +302,7 @@ class Engine:
         self._joining.advance(room)
         if room.phase == Phase.JOINED and state.is_live(room):
             self._receipts.plan(room)
+            self._integrity.watch(room)
             if room.keys_due:
                 state.reset_timer("keys", room.channel, max(room.keys_due, state.now + 60_000))
         self._returning.advance(room)

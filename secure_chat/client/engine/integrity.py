@@ -9,6 +9,8 @@ import hashlib
 import hmac
 from enum import Enum
 
+from msgspec.structs import replace
+
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import (
     CHAIN_LENGTH,
@@ -37,6 +39,8 @@ MAX_CHAINS = 8
 """Chains remembered for one device: an honest one has one, and begins another only when it comes back."""
 MAX_MISSING = 64
 """Ranges remembered for one device: what is older stays a gap for good."""
+BEHIND = 60_000
+"""Milliseconds that a change which somebody has already seen may take to come here, while the relay delivers."""
 _EXPECTED = bytes(CHAIN_LENGTH)
 """Row of a device whose first chain is still to come."""
 MAX_CLAIMS = 64
@@ -275,12 +279,38 @@ class Integrity:
                 continue
             claim = Claim(sender.account_key, state.generation, state.epoch, state.digest)
             if (claim.generation, claim.epoch) > (room.generation, roster.epoch):
-                room.claims = [*room.claims, claim][-MAX_CLAIMS:]
-                self._state.save(room)
+                if not any(replace(old, told=False) == claim for old in room.claims):
+                    room.claims = [*room.claims, claim][-MAX_CLAIMS:]
+                    self._state.save(room)
+                self._state.poke(room)
             elif claim.generation == room.generation:
                 authenticator = self.code(room, claim.epoch)
                 if authenticator is not None:
                     self._compare(room, claim, epoch_digest(authenticator))
+
+    def watch(self, room: Room) -> None:
+        """While the room is delivered: whether what others have seen of it comes here, too."""
+        if any(not claim.told for claim in room.claims) and not self._state.has_timer("behind", room.channel):
+            self._state.set_timer("behind", room.channel, self._state.now + BEHIND)
+
+    def behind(self, room: Room) -> None:
+        """The time is over: a relay that keeps a change back, or was set back, is told."""
+        state = self._state
+        roster = state.roster(room)
+        if room.phase != Phase.JOINED or roster is None or not state.is_live(room):
+            return
+        ahead = [c for c in room.claims if not c.told and (c.generation, c.epoch) > (room.generation, roster.epoch)]
+        for account in dict.fromkeys(claim.account for claim in ahead):
+            person = state.people.get(account)
+            handle = "somebody" if person is None else person.handle
+            text = (
+                f"{handle} has seen a change of this room that the relay has not delivered here: it may keep changes "
+                f"back. Compare the room code with {handle}."
+            )
+            self._history.security(room, SecurityKind.ROOM_SPLIT, text, handle=handle)
+        for claim in ahead:
+            claim.told = True
+        state.save(room)
 
     def _compare(self, room: Room, claim: Claim, digest: bytes) -> None:
         if hmac.compare_digest(claim.digest, digest):

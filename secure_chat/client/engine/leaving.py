@@ -122,6 +122,7 @@ class Leaving:
         room.group = room.next = room.next_at = room.head = 0
         room.acknowledged.clear()
         room.claims.clear()
+        room.owed.clear()
         room.notes.clear()
         room.receipt_due = room.undecided = False
         room.attempts = 0
@@ -129,7 +130,7 @@ class Leaving:
         state.save_roster(room, None)
         state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)
-        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "company"):
+        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "company", "behind"):
             state.cancel_timer(purpose, room.channel)
         self._session.forget(room.channel)
         state.show(room)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from secure_chat.client.engine.arrivals import Arrivals
 from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
+from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.evidence import EvidenceError
 from secure_chat.client.engine.history import History
@@ -60,6 +61,7 @@ class RoomLog:
         joining: Joining,
         arrivals: Arrivals,
         messages: Messages,
+        confirmed: Confirmed,
         removed: Callable[[Room, bytes], None],
         replaced: Callable[[Room], None],
     ) -> None:
@@ -73,6 +75,7 @@ class RoomLog:
         self._joining = joining
         self._arrivals = arrivals
         self._messages = messages
+        self._confirmed = confirmed
         self._removed = removed
         self._replaced = replaced
         self._company = Company(state)
@@ -124,6 +127,11 @@ class RoomLog:
         self._held.clear()
         self._held_bytes.clear()
         self._state.overheard.clear()
+
+    def caught_up(self, room: Room) -> None:
+        """Everything that waited at the relay has come."""
+        if not self._held.get(room.channel):
+            self._confirmed.caught_up(room)
 
     def give_up_waiting(self, room: Room) -> None:
         """The Welcome that held entries were kept for has not come."""
@@ -220,6 +228,7 @@ class RoomLog:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
         self._session.acknowledge(room.channel)
+        self._confirmed.passed(room, entry.store, entry.counter, entry.seq)
 
     def _application(self, room: Room, entry: Entry) -> None:
         state = self._state

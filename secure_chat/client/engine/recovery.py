@@ -38,6 +38,7 @@ def start_over(state: State, device: Device) -> None:
         if room.phase in (Phase.JOINED, Phase.INVITED):
             lose(state, room, invited=room.phase == Phase.INVITED)
         room.spent = True
+        room.owed = []
         state.save(room)
     for item in state.outbox.values():
         forget_encryption(item)

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.effects import Connected, Disconnect, Disconnected
 from secure_chat.client.engine.history import History
@@ -27,6 +28,7 @@ from secure_chat.wire.limits import ACK_INTERVAL_MS, MAX_POSITIONS, NONCE_LENGTH
 from secure_chat.wire.messages import (
     Accounts,
     Ack,
+    Append,
     Appended,
     ChannelInfo,
     Error,
@@ -92,12 +94,14 @@ class Session:
         state: State,
         device: Device,
         history: History,
+        confirmed: Confirmed,
         entered: Callable[[LoggedIn], list[bytes]],
         dropped: Callable[[], None],
     ) -> None:
         self._state = state
         self._device = device
         self._history = history
+        self._confirmed = confirmed
         self._entered = entered
         """After login: brings the rooms in line, and returns the channels to subscribe to."""
         self._dropped = dropped
@@ -142,6 +146,8 @@ class Session:
         self._next_id += 1
         self._requests[number] = (promise, self._state.now + REQUEST_TIMEOUT)
         self._state.set_timer("request", b"", self._state.now + REQUEST_TIMEOUT)
+        if isinstance(message, Append):
+            self._confirmed.asked(message, promise)
         self.send(msgspec.structs.replace(message, id=number))
         return promise
 

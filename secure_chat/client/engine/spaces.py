@@ -35,6 +35,7 @@ __all__ = [
     "Claim",
     "Device",
     "Outgoing",
+    "Owed",
     "Pending",
     "PendingKind",
     "Person",
@@ -55,7 +56,7 @@ __all__ = [
 ]
 
 PROFILE = "profile"
-"""b"profile" → `Profile`; b"counters" → append counter and outbox order, 8 bytes each."""
+"""b"profile" → `Profile`; b"counters" → append counter, outbox order, last confirmed append; 8 bytes each."""
 POSITIONS = "positions"
 """Channel → sequence number of the last entry taken in, 8 bytes."""
 ROOMS = "rooms"
@@ -203,6 +204,15 @@ class Claim(Struct, array_like=True):
     generation: int
     epoch: int
     digest: bytes
+    told: bool = False
+    """That this device is behind it."""
+
+
+class Owed(Struct, array_like=True):
+    """An own append that the relay has confirmed and not delivered yet."""
+
+    counter: int
+    seq: int
 
 
 class Acknowledged(Struct, array_like=True):
@@ -274,6 +284,8 @@ class Room(Struct):
     out_author: bytes = b""
     """Account that made the commit which this device could not follow."""
     claims: list[Claim] = []
+    owed: list[Owed] = []
+    """Confirmed by the relay, not yet seen in the log."""
     notes: list[bytes] = []
     """Leave notes of members whose leaf is still in the tree."""
     introducer: bytes = b""

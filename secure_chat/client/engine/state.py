@@ -57,7 +57,9 @@ class State:
         self.profile = spaces.decode(Profile, profile)
         counters = reader.get(spaces.PROFILE, b"counters") or bytes(16)
         self.append_counter = int.from_bytes(counters[:8], "big")
-        self._order = int.from_bytes(counters[8:], "big")
+        self._order = int.from_bytes(counters[8:16], "big")
+        self.confirmed_append = int.from_bytes(counters[16:], "big")
+        """The highest append counter that the relay has confirmed."""
         self.account_key = AccountKey(self.profile.account_seed)
         self.own_account = self.account_key.public
         self.authority = Authority(self.profile.directory_key)
@@ -146,8 +148,8 @@ class State:
         if self._dirty_profile:
             self.put(spaces.PROFILE, b"profile", self.profile)
         if self._dirty_counter:
-            counters = spaces.order_key(self.append_counter) + spaces.order_key(self._order)
-            self.put(spaces.PROFILE, b"counters", counters)
+            counters = (self.append_counter, self._order, self.confirmed_append)
+            self.put(spaces.PROFILE, b"counters", b"".join(map(spaces.order_key, counters)))
         if self._dirty_rooms:
             for channel in sorted(self._dirty_rooms):
                 self.put(spaces.ROOMS, channel, self.rooms[channel])
@@ -193,8 +195,14 @@ class State:
 
     def reset_appends(self) -> None:
         """A new store id counts from the start."""
-        self.append_counter = 0
+        self.append_counter = self.confirmed_append = 0
         self._dirty_counter = True
+
+    def confirm_append(self, counter: int) -> None:
+        """The relay has said that it stored this append."""
+        if counter > self.confirmed_append:
+            self.confirmed_append = counter
+            self._dirty_counter = True
 
     def next_order(self) -> int:
         """A place in the outbox."""
