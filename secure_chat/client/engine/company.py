@@ -70,10 +70,15 @@ class Company:
 
     def gone(self, room: Room) -> bool:
         """Whether the evidence still says that the others are elsewhere; not again too soon."""
-        seen, now = self._of(room), self._state.now
+        seen = self._of(room)
         if room.phase not in (Phase.JOINED, Phase.INVITED) or not seen.elsewhere:
             return False
-        if len(seen.elsewhere) < len(seen.here) or now - seen.lost_at < PAUSE:
+        return len(seen.elsewhere) >= len(seen.here) and self.may_leave(room)
+
+    def may_leave(self, room: Room) -> bool:
+        """Whether this device may give up the room on what others say: not again too soon."""
+        seen, now = self._of(room), self._state.now
+        if now - seen.lost_at < PAUSE:
             return False
         seen.lost_at = now
         return True

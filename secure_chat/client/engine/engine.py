@@ -98,7 +98,7 @@ class Engine:
         )
         epochs = Epochs(state, directory, history, integrity, receipts, outbox.start_chain)
         self._commits = commits = Commits(state, session, device, epochs)
-        entrances = Entrances(state, session, device, keys, directory, history, commits)
+        entrances = Entrances(state, session, device, keys, directory, history, commits, integrity)
         self._joining = joining = Joining(state, session, directory, history, commits, entrances, outbox, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         self._returning = returning = Returning(state, commits, entrances.claim)
@@ -257,7 +257,7 @@ class Engine:
             case "company":
                 self._log.look_around(room)
             case "behind":
-                self._integrity.behind(room)
+                self._log.behind(room)
             case "repair":
                 self._channels.repair(room)
         self._state.poke(room)

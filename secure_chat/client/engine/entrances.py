@@ -6,6 +6,7 @@ from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Device
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.leavers import staying
 from secure_chat.client.engine.policy import Roles, check_result, group_extensions, roles_of
@@ -15,7 +16,7 @@ from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
 from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import FailureCode
+from secure_chat.client.events import FailureCode, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity.credential import Identity
 from secure_chat.mls.credential.extensions import find_extension
@@ -60,6 +61,7 @@ class Entrances:
         directory: Directory,
         history: History,
         commits: Commits,
+        integrity: Integrity,
     ) -> None:
         self._state = state
         self._session = session
@@ -68,6 +70,7 @@ class Entrances:
         self._directory = directory
         self._history = history
         self._commits = commits
+        self._integrity = integrity
 
     def claim(self, suite: int, accounts: list[bytes]) -> Task[tuple[Newcomer, ...]]:
         """A key package of every device of these accounts, checked."""
@@ -182,8 +185,11 @@ class Entrances:
         if (old and max(old) >= self._device.certificate.serial) or room.attempts > 2:
             self._device.renew(fresh_key=True)
 
-    def external(self, room: Room) -> Task[None]:
-        """RFC 9420 §12.4.3.2, with the GroupInfo that the last committer left at the relay."""
+    def external(self, room: Room, info: ChannelInfo, *, last_resort: bool) -> Task[None]:
+        """RFC 9420 §12.4.3.2, with the GroupInfo that the last committer left at the relay.
+
+        An earlier state than this device has seen is refused, and as a last resort entered with a warning.
+        """
         state = self._state
         answer = yield from self._session.ask(GetGroupInfo(0, room.channel), GroupInfoResult)
         if room.channel in state.pending or room.next or room.phase == Phase.JOINED:
@@ -196,6 +202,13 @@ class Entrances:
         prefix = group_prefix(room.channel, roles.generation)
         if (roles.kind, roles.name) != (RoomKind.OPEN, room.name) or not context.group_id.startswith(prefix):
             raise RequestError("the relay's GroupInfo is another room's")
+        if roles.generation < info.summary.generation:
+            raise RequestError("the relay's GroupInfo is of an earlier founding")
+        past = self._integrity.is_past(room, roles.generation, context.epoch, context.encode())
+        if past and not last_resort:
+            text = "The relay offers only an earlier state of this room than this device has seen; it is not entered."
+            self._history.security(room, SecurityKind.SET_BACK, text)
+            raise RequestError("the relay's GroupInfo is of the past")
         suite = SUITES.get(context.cipher_suite)
         data = find_extension(body.extensions, ExtensionType.ratchet_tree)
         if suite is None or data is None:
@@ -211,6 +224,8 @@ class Entrances:
             else:
                 others.append(identity)
         leaf_identity = self._device.leaf(suite)
+        if past:
+            self._warn_of_the_past(room, others)
         check_result(roles, [*others, state.authority.identify(leaf_identity.credential)])
         group, made = Group.join_external(answer.payload, leaf_identity, state.authority, remove=old)
         room.next, room.next_at = state.adopt_group(room, group), 0
@@ -227,3 +242,12 @@ class Entrances:
         state.save_pending(room, pending)
         state.save(room)
         state.poke(room)
+
+    def _warn_of_the_past(self, room: Room, others: list[Identity]) -> None:
+        """Nobody has answered, and the relay has nothing newer: who was removed since is in the room again."""
+        known = set(self._state.accounts(room))
+        again = sorted({other.handle for other in others if known and other.account_key not in known})
+        text = "Nobody answers and the relay has only an earlier state of this room: what was changed since is undone."
+        if again:
+            text += f" Who had gone can read here again: {', '.join(again)}."
+        self._history.security(room, SecurityKind.ROOM_SPLIT, text)

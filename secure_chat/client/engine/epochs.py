@@ -60,6 +60,7 @@ class Epochs:
         room.name = roles.name or room.name
         for occupant in state.occupants(group):
             self._directory.observe(occupant.identity, room)
+        self._integrity.trim_codes(room)
         self._integrity.record_epoch(room)
         own = next(o for o in state.occupants(group) if o.leaf_index == group.own_leaf_index)
         if room.chain_key != own.identity.device_key:

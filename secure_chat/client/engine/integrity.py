@@ -39,6 +39,8 @@ MAX_CHAINS = 8
 """Chains remembered for one device: an honest one has one, and begins another only when it comes back."""
 MAX_MISSING = 64
 """Ranges remembered for one device: what is older stays a gap for good."""
+MAX_NAMED = 4_096
+"""Pairs of a person and an open room that are remembered: many people in a few rooms each."""
 BEHIND = 60_000
 """Milliseconds that a change which somebody has already seen may take to come here, while the relay delivers."""
 _EXPECTED = bytes(CHAIN_LENGTH)
@@ -70,6 +72,8 @@ class Integrity:
         self._state = state
         self._history = history
         self._chains: dict[tuple[bytes, bytes], Chain] = {}
+        self._named: set[tuple[bytes, bytes]] = set()
+        """Account and open room: who has named a room in a direct message is told of it in turn."""
 
     # -- chains
 
@@ -235,7 +239,8 @@ class Integrity:
         group = self._state.group(room)
         key = _code_key(room.generation, group.epoch)
         space = spaces.CODES + room.channel.hex()
-        self._state.put(space, key, RoomCode(spaces.FORMAT, group.epoch_authenticator))
+        context = hashlib.sha256(group.context).digest()
+        self._state.put(space, key, RoomCode(spaces.FORMAT, group.epoch_authenticator, context))
         if group.epoch >= KEPT_CODES:
             self._state.delete(space, _code_key(room.generation, group.epoch - KEPT_CODES))
         digest = epoch_digest(group.epoch_authenticator)
@@ -247,17 +252,38 @@ class Integrity:
                 waiting.append(claim)
         room.claims = waiting
 
+    def trim_codes(self, room: Room) -> None:
+        """This device has entered a room again: of what it has seen of it, the latest is kept."""
+        space = spaces.CODES + room.channel.hex()
+        for key, _ in list(self._state.reader.scan(space))[:-KEPT_CODES]:
+            self._state.delete(space, key)
+
     def code(self, room: Room, epoch: int) -> bytes | None:
         """The authenticator of a current or recent epoch."""
         row = self._state.row(spaces.CODES + room.channel.hex(), _code_key(room.generation, epoch))
         return None if row is None else spaces.decode(RoomCode, row).authenticator
+
+    def is_past(self, room: Room, generation: int, epoch: int, context: bytes) -> bool:
+        """Whether this state of a room is one that this device has been in and gone on from.
+
+        A state of the same epoch that this device does not know may be another branch of a room that was split.
+        """
+        rows = dict(self._state.reader.scan(spaces.CODES + room.channel.hex()))
+        key = _code_key(generation, epoch)
+        if not rows or key >= max(rows):
+            return False
+        if key in rows:
+            return spaces.decode(RoomCode, rows[key]).context == hashlib.sha256(context).digest()
+        return key < min(rows) or _code_key(generation + 1, 0) <= max(rows)
 
     def shared_states(self, peer: bytes) -> tuple[RoomState, ...]:
         """What to tell a person in a direct message: the rooms that both are in, the busiest first."""
         rooms = [
             room
             for room in self._state.rooms.values()
-            if room.phase == Phase.JOINED and room.kind != RoomKind.DIRECT and peer in self._state.accounts(room)
+            if room.phase == Phase.JOINED
+            and room.kind != RoomKind.DIRECT
+            and (peer in self._state.accounts(room) or (peer, room.channel) in self._named)
         ]
         rooms.sort(key=lambda room: (-room.last_time, room.channel))
         states: list[RoomState] = []
@@ -277,6 +303,8 @@ class Integrity:
             roster = self._state.roster(room)
             if roster is None:
                 continue
+            if room.kind == RoomKind.OPEN and len(self._named) < MAX_NAMED:
+                self._named.add((sender.account_key, room.channel))
             claim = Claim(sender.account_key, state.generation, state.epoch, state.digest)
             if (claim.generation, claim.epoch) > (room.generation, roster.epoch):
                 if not any(replace(old, told=False) == claim for old in room.claims):
@@ -293,12 +321,15 @@ class Integrity:
         if any(not claim.told for claim in room.claims) and not self._state.has_timer("behind", room.channel):
             self._state.set_timer("behind", room.channel, self._state.now + BEHIND)
 
-    def behind(self, room: Room) -> None:
-        """The time is over: a relay that keeps a change back, or was set back, is told."""
+    def behind(self, room: Room) -> bool:
+        """The time is over: a relay that keeps a change back, or was set back, is told.
+
+        True if a member of the room, as this device knows it, is further than this device.
+        """
         state = self._state
         roster = state.roster(room)
         if room.phase != Phase.JOINED or roster is None or not state.is_live(room):
-            return
+            return False
         ahead = [c for c in room.claims if not c.told and (c.generation, c.epoch) > (room.generation, roster.epoch)]
         for account in dict.fromkeys(claim.account for claim in ahead):
             person = state.people.get(account)
@@ -311,6 +342,7 @@ class Integrity:
         for claim in ahead:
             claim.told = True
         state.save(room)
+        return bool({claim.account for claim in ahead} & set(state.accounts(room)))
 
     def _compare(self, room: Room, claim: Claim, digest: bytes) -> None:
         if hmac.compare_digest(claim.digest, digest):

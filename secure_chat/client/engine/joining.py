@@ -60,6 +60,9 @@ WELCOME_WAIT = 10_000
 FIRST_PAUSE = 30_000
 LONGEST_PAUSE = 600_000
 """Milliseconds between requests that nobody answers."""
+LAST_RESORT = 6
+"""Attempts after which an open room is entered in an earlier state than this device has seen, if there is no other:
+everybody else may be gone, and the relay have lost the rest."""
 PATIENCE = 5
 """Attempts after which a closed room that the relay does not know is given up: other members may bring it back."""
 
@@ -243,7 +246,7 @@ class Joining:
         may_found = self._may_refound(room)
         if opened and (attempt % 2 == 0 or not info.attended) and attempt < 8:
             state.set_timer("ladder", room.channel, state.now + state.jitter(2_000, 6_000))
-            yield from self._entrances.external(room)
+            yield from self._entrances.external(room, info, last_resort=attempt >= LAST_RESORT)
         elif may_found and attempt >= (8 if opened else 2):
             state.set_timer("ladder", room.channel, state.now + state.jitter(REFOUND_AFTER, 2 * REFOUND_AFTER))
             without = {room.out_author} - {state.own_account} if room.kind != RoomKind.DIRECT else set[bytes]()

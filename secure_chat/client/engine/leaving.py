@@ -128,7 +128,8 @@ class Leaving:
         room.attempts = 0
         room.chain_key = b""
         state.save_roster(room, None)
-        state.delete(spaces.CODES + room.channel.hex(), None)
+        if room.kind != RoomKind.OPEN:  # whoever enters an open room again is not led into its past
+            state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)
         for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "company", "behind"):
             state.cancel_timer(purpose, room.channel)

@@ -4,7 +4,6 @@ A position is advanced, and acknowledged, only past what has been taken in. Whil
 entries are held in memory, since which group they belong to is not known yet; a new connection delivers them again.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from secure_chat.client.engine.arrivals import Arrivals
@@ -13,6 +12,7 @@ from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.epochs import Epochs
 from secure_chat.client.engine.evidence import EvidenceError
+from secure_chat.client.engine.held import Held
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
@@ -36,11 +36,6 @@ from secure_chat.wire.errors import ErrorCode, RelayError
 from secure_chat.wire.messages import Entry, EntryKind
 
 __all__ = ["RoomLog"]
-
-MAX_HELD = 4_096
-"""Entries held for one room; beyond that the oldest are given up, and show as gaps."""
-MAX_HELD_BYTES = 16 * 1024 * 1024
-
 
 _INSIDE = (Phase.JOINED, Phase.INVITED)
 """In a group that goes on."""
@@ -79,8 +74,7 @@ class RoomLog:
         self._removed = removed
         self._replaced = replaced
         self._company = Company(state)
-        self._held: dict[bytes, deque[Entry]] = {}
-        self._held_bytes: dict[bytes, int] = {}
+        self._held = Held()
 
     # -- what arrives
 
@@ -108,7 +102,7 @@ class RoomLog:
         if entry.store == state.profile.store and entry.counter > state.append_counter:
             self._session.rolled_back()  # of this store's own future, whatever the relay said at login
             return
-        held = self._held.get(room.channel)
+        held = self._held.of(room.channel)
         last = held[-1].seq if held else state.position(room.channel)
         if entry.seq <= last:
             text = "The relay delivered something a second time or too late; it was dropped."
@@ -125,18 +119,16 @@ class RoomLog:
     def disconnected(self) -> None:
         """What was held is delivered again."""
         self._held.clear()
-        self._held_bytes.clear()
         self._state.overheard.clear()
 
     def caught_up(self, room: Room) -> None:
         """Everything that waited at the relay has come."""
-        if not self._held.get(room.channel):
+        if not self._held.of(room.channel):
             self._confirmed.caught_up(room)
 
     def give_up_waiting(self, room: Room) -> None:
         """The Welcome that held entries were kept for has not come."""
-        held = self._held.get(room.channel)
-        if held and room.phase == Phase.JOINED:
+        if self._held.of(room.channel) and room.phase == Phase.JOINED:
             self._take_all(room)
 
     def nothing_follows(self, room: Room) -> None:
@@ -161,8 +153,13 @@ class RoomLog:
         if self._company.gone(room):
             self._left_behind(room, self._state.now)
 
+    def behind(self, room: Room) -> None:
+        """Others have named a change that does not come. An open room may have been entered in the past: anew."""
+        if self._integrity.behind(room) and room.kind == RoomKind.OPEN and self._company.may_leave(room):
+            self._left_behind(room, self._state.now)
+
     def _must_hold(self, room: Room, entry: Entry) -> bool:
-        if self._held.get(room.channel):
+        if self._held.of(room.channel):
             return True
         if room.next and room.next_at:
             return False
@@ -172,16 +169,10 @@ class RoomLog:
         return entry.kind is EntryKind.FOUNDING and room.phase in (Phase.JOINED, Phase.INVITED)
 
     def _hold(self, room: Room, entry: Entry) -> None:
-        held = self._held.setdefault(room.channel, deque())
-        held.append(entry)
         if entry.kind is EntryKind.MEMBERS and entry.payload:
             overhear(self._state, room, entry.payload)
-        size = self._held_bytes.get(room.channel, 0) + len(entry.payload)
-        while len(held) > MAX_HELD or (size > MAX_HELD_BYTES and len(held) > 1):
-            oldest = held.popleft()
-            size -= len(oldest.payload)
+        for oldest in self._held.add(entry):
             self._take(room, oldest)
-        self._held_bytes[room.channel] = size
         if entry.kind is EntryKind.FOUNDING:
             self._state.set_timer("welcome", room.channel, self._state.now + WELCOME_WAIT)
 
@@ -191,14 +182,12 @@ class RoomLog:
             self._take_all(room)
 
     def _take_all(self, room: Room, *, everything: bool = False) -> None:
-        held = self._held.pop(room.channel, deque())
-        self._held_bytes.pop(room.channel, None)
+        held = self._held.take(room.channel)
         while held:
             entry = held.popleft()
             self._take(room, entry)
             if held and not everything and self._must_hold(room, held[0]):
-                self._held[room.channel] = held
-                self._held_bytes[room.channel] = sum(len(one.payload) for one in held)
+                self._held.put_back(room.channel, held)
                 return
         self._state.overheard.pop(room.channel, None)
 

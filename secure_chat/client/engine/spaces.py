@@ -195,6 +195,8 @@ class RoomCode(Struct):
 
     version: int
     authenticator: bytes
+    context: bytes = b""
+    """SHA-256 of the GroupContext: names this very state."""
 
 
 class Claim(Struct, array_like=True):

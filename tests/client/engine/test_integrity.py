@@ -288,3 +288,30 @@ def test_a_statement_about_a_later_epoch_waits(state: State, room: Room, integri
     store.apply(state.flush().writes)
     integrity.hear(BOB.identity, (RoomState(room.channel, 1, 6, epoch_digest(b"six")),))
     assert [(claim.epoch, claim.account) for claim in room.claims] == [(6, BOB.public)]
+
+
+def test_the_past_of_a_room_is_known(integrity: Integrity, state: State, room: Room) -> None:
+    """States that were gone on from, and what lies before all of them; not another branch, nor what is newer."""
+    group = ALICE.found(closed(ALICE))
+    room.group = state.adopt_group(room, group)
+    contexts: dict[int, bytes] = {}
+    for _ in range(3):
+        group.commit()
+        group.merge_pending()
+        integrity.record_epoch(room)
+        contexts[group.epoch] = group.context
+        store_writes(state)
+    assert [epoch for epoch, context in contexts.items() if integrity.is_past(room, 1, epoch, context)] == [1, 2]
+    assert integrity.is_past(room, 1, 0, b"before")
+    assert integrity.is_past(room, 0, 9, b"an earlier founding")
+    assert not integrity.is_past(room, 1, 2, b"another branch")
+    assert not integrity.is_past(room, 1, 4, b"newer")
+    assert not integrity.is_past(room, 2, 0, b"founded anew")
+
+
+def store_writes(state: State) -> None:
+    store = state.reader
+    assert isinstance(store, Store)
+    store.apply(state.flush().writes)
+    store.commit()
+    state.begin(state.now)
