@@ -22,7 +22,7 @@ from secure_chat.client.engine.policy import (
 from secure_chat.client.engine.returning import Returning
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
-from secure_chat.client.events import Invited, SecurityKind
+from secure_chat.client.events import Invited, RoomRemoved, SecurityKind
 from secure_chat.client.views import InvitationView, RoomKind
 from secure_chat.mls.errors import MLSError
 from secure_chat.mls.group.group import Group
@@ -31,6 +31,9 @@ from secure_chat.mls.tree.leaf_node import LeafNodeSource
 from secure_chat.wire.messages import Entry, EntryKind
 
 __all__ = ["Arrivals"]
+
+FOUNDING_EPOCH = 1
+"""Of the group that a founding makes: one commit adds everybody."""
 
 
 class Arrivals:
@@ -84,6 +87,7 @@ class Arrivals:
         room.next, room.next_at = state.adopt_group(room, group), seq
         remember_leaf(state, room, room.next)  # it may be left before the log has come that far
         room.next_keys_at = opener.stored.created
+        room.next_asked = opener.stored.asked
         room.introducer = b"" if group.introducer is None else self._account(group.introducer)
         pending = state.pending.get(channel)
         if pending is not None and pending.kind != PendingKind.COMMIT:
@@ -116,8 +120,9 @@ class Arrivals:
         group = state.group(room, room.next)
         if not self._is_the_rooms(room, group, entry):
             return False
-        was_in = room.phase in (Phase.JOINED, Phase.OUT) and not room.undecided
+        was_in = self._comes_back(room, group)
         was_out = room.phase == Phase.OUT
+        uninvited = was_out and not was_in and not room.undecided
         refounded = bool(room.group) and roles_of(group.extensions).generation > room.generation
         entering = room.phase == Phase.ENTERING
         going_over = room.phase == Phase.JOINED and entry is not None and entry.kind is EntryKind.FOUNDING
@@ -134,6 +139,10 @@ class Arrivals:
         self._returning.expect(room, [account for account in before if account not in here])
         self.returned(room, was_in, was_out, refounded, entry)
         if room.phase == Phase.INVITED:
+            if uninvited:
+                text = "You were no longer in this room, and are invited again."
+                self._history.notice(room, "removed", text)
+                state.emit(RoomRemoved(room.channel.hex(), room.name, text))
             self._invited(room, entry)
         return True
 
@@ -142,6 +151,21 @@ class Arrivals:
         roster = self._state.roster(room)
         entries = [] if roster is None else roster.entries
         return list(dict.fromkeys(entry.account for entry in entries if entry.device not in founding.removed))
+
+    def _comes_back(self, room: Room, group: Group) -> bool:
+        """Whether this device was in the room and is led back into it; else the person is asked.
+
+        Who is out comes back by the answer of somebody who was in the room as this device knew it, or by a founding of
+        one of its admins. A Welcome by keys that lay at the relay is an invitation: the device had been removed.
+        """
+        if room.phase == Phase.JOINED or room.kind != RoomKind.ROOM:
+            return room.phase in (Phase.JOINED, Phase.OUT)
+        if room.phase != Phase.OUT or room.undecided:
+            return False
+        roles = self._state.roles(room)
+        if roles is not None and roles_of(group.extensions).generation > room.generation:
+            return acts_as_admin(roles, staying(self._state, room), room.introducer)
+        return room.next_asked and room.introducer in self._state.accounts(room)
 
     def install(self, room: Room, head: int) -> None:
         """The next group is the room's group from this entry on."""
@@ -166,7 +190,7 @@ class Arrivals:
             if was_out:
                 text += f" This device is back in it; {missing}."
             self._history.security(room, SecurityKind.RESTARTED, text, time=time)
-        elif was_out:
+        elif was_in and was_out:
             self._history.security(
                 room, SecurityKind.REJOINED, f"This device is back in the room; {missing}.", time=time
             )

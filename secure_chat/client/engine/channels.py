@@ -5,7 +5,7 @@ from secure_chat.client.engine.aftermath import Aftermath
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.history import History
-from secure_chat.client.engine.joining import Joining
+from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
 from secure_chat.client.engine.leaving import Leaving
 from secure_chat.client.engine.log import RoomLog
 from secure_chat.client.engine.policy import acts_as_admin
@@ -14,7 +14,7 @@ from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
-from secure_chat.client.events import SecurityKind
+from secure_chat.client.events import RoomRemoved, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.wire.messages import (
     Append,
@@ -152,6 +152,9 @@ class Channels:
                 name = "" if person is None else person.handle
             room = Room(spaces.FORMAT, summary.channel, summary.kind.value, name, peer=summary.peer)
             state.save(room)
+        inside = room.phase in (Phase.JOINED, Phase.INVITED)
+        if inside and room.kind == RoomKind.ROOM and summary.joined > state.position(room.channel):
+            self._added_again(room, summary)
         if room.phase == Phase.LEFT:
             if logged_in and summary.joined <= state.position(room.channel):
                 # Listed from before it left, by a relay that has lost the leaving: it has to be told once more.
@@ -170,6 +173,22 @@ class Channels:
                 state.set_back(room.channel, 0)
                 room.head, room.owed = 0, []
                 state.save(room)
+
+    def _added_again(self, room: Room, summary: ChannelSummary) -> None:
+        """Removed and invited again while this device was away: the person decides anew, as anybody would.
+
+        It is the relay's word until a Welcome comes; until then this device stands where it would without.
+        """
+        state = self._state
+        if room.phase == Phase.JOINED:
+            text = "The relay says that you were removed from this room while this device was away."
+            self._history.notice(room, "removed", text)
+            state.emit(RoomRemoved(room.channel.hex(), room.name, text))
+        self._commits.lost(room)
+        lose(state, room, invited=True)
+        room.attempts = 1
+        state.advance(room.channel, summary.joined - 1)
+        state.set_timer("ladder", room.channel, state.now + WELCOME_WAIT)
 
     def _check_last(self, summary: ChannelSummary, *, told: bool) -> None:
         """A relay that was set back without saying so will use numbers again that this client has seen."""

@@ -172,7 +172,7 @@ class Entrances:
         state = self._state
         self._renew_above_old_leaf(room)
         suites = (room.suite,) if room.suite and room.group else (SUITE_CLASSICAL, SUITE_HYBRID)
-        packages = tuple(self._keys.make(suite).key_package.message() for suite in suites)
+        packages = tuple(self._keys.make(suite, asked=True).key_package.message() for suite in suites)
         payload = make_request(self._device.key, room.channel, info.summary.generation, state.now, packages)
         append = Append(0, room.channel, state.next_append(), EntryKind.REQUEST, 0, payload)
         yield from self._session.ask(append, Appended)

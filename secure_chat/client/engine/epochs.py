@@ -49,6 +49,8 @@ class Epochs:
     def entered(self, room: Room, *, rejoined: bool) -> None:
         """The room's current group is one that this device has just entered."""
         state = self._state
+        if not rejoined:
+            self._integrity.forget(room)
         before = state.roster(room)
         group = state.group(room)
         invited = before.invited if before is not None and rejoined else set[bytes]()

@@ -255,7 +255,7 @@ class Integrity:
     def trim_codes(self, room: Room) -> None:
         """This device has entered a room again: of what it has seen of it, the latest is kept."""
         space = spaces.CODES + room.channel.hex()
-        for key, _ in list(self._state.reader.scan(space))[:-KEPT_CODES]:
+        for key in sorted(self._state.rows(space))[:-KEPT_CODES]:
             self._state.delete(space, key)
 
     def code(self, room: Room, epoch: int) -> bytes | None:
@@ -268,7 +268,7 @@ class Integrity:
 
         A state of the same epoch that this device does not know may be another branch of a room that was split.
         """
-        rows = dict(self._state.reader.scan(spaces.CODES + room.channel.hex()))
+        rows = self._state.rows(spaces.CODES + room.channel.hex())
         key = _code_key(generation, epoch)
         if not rows or key >= max(rows):
             return False

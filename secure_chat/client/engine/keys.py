@@ -117,7 +117,9 @@ class KeyPackages:
             if self._state.now - spaces.decode(StoredKeyPackage, value).created > KEEP_PRIVATE:
                 self._state.delete(spaces.KEY_PACKAGES, reference)
 
-    def make(self, suite: int, *, last_resort: bool = False, lifetime: Lifetime | None = None) -> KeyPackageBundle:
+    def make(
+        self, suite: int, *, last_resort: bool = False, asked: bool = False, lifetime: Lifetime | None = None
+    ) -> KeyPackageBundle:
         """A fresh key package, its private keys on disk with the effects of this input."""
         device = self._device
         identity = device.leaf(SUITES[suite])
@@ -131,6 +133,7 @@ class KeyPackages:
             device_key=device.key.public,
             device_seed=device.key.seed,
             credential=device.credential().identity,
+            asked=asked,
         )
         self._state.put(spaces.KEY_PACKAGES, bundle.reference, stored)
         return bundle

@@ -52,7 +52,7 @@ class Show:
             muted=room.muted,
             admin=roles is not None and state.own_account in roles.admins,
             members_may_invite=roles is not None and roles.members_may_invite,
-            joined=room.phase in (Phase.JOINED, Phase.OUT),
+            joined=room.phase == Phase.JOINED or (out and not room.undecided),
             writable=not blocked or room.phase == Phase.ENTERING,
             blocked="this device asks to be added again; what you write waits" if out and not blocked else blocked,
             post_quantum=room.suite in HYBRID_SUITES,

@@ -249,6 +249,8 @@ class Room(Struct):
     """The entry at which `next` begins; 0: the own pending append."""
     next_keys_at: int = 0
     """When the keys with which `next` was joined were made."""
+    next_asked: bool = False
+    """Whether `next` was joined by an answer to this device's own request."""
     suite: int = 0
     invite_policy: bool = False
     """What founding will say about who may invite."""
@@ -391,6 +393,8 @@ class StoredKeyPackage(Struct):
     """Of a last resort: digests of the group states that were entered by it."""
     used: int = 0
     """Of a last resort: when a Welcome came to it first; 0: not yet."""
+    asked: bool = False
+    """Made for a request of one's own, not left at the relay for others to use."""
 
     def __repr__(self) -> str:
         return f"<StoredKeyPackage of suite {self.suite}>"
