@@ -308,9 +308,9 @@ class Client(Link):
         """Takes a verification back."""
         self.ask(commands.Unverify(handle))
 
-    def accept_key(self, handle: str) -> None:
-        """Goes on with a person whose account key has changed."""
-        self.ask(commands.AcceptKey(handle))
+    def accept_key(self, handle: str, key: str) -> None:
+        """Goes on with a person whose account key has changed to this one (`KeyChanged.new`)."""
+        self.ask(commands.AcceptKey(handle, key))
 
     def block(self, handle: str) -> None:
         """Shows nothing further from a person."""

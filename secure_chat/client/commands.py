@@ -249,6 +249,9 @@ class AcceptKey(Struct, frozen=True):
     """Go on with a person whose account key has changed; the new key is then pinned, unverified."""
 
     handle: str
+    key: str
+    """The key that was seen: `new` of `KeyChanged`, or its fingerprint of 16 hexadecimal digits as notices show it.
+    Another key that has come meanwhile is not accepted."""
 
 
 class Block(Struct, frozen=True):

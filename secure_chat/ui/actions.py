@@ -231,9 +231,9 @@ _TABLE = (
     Action(
         "accept-key",
         "Go on with a person whose account key has changed; it is not verified.",
-        lambda a: commands.AcceptKey(a.person),
-        (PERSON,),
-        example="bob",
+        lambda a: commands.AcceptKey(a.person, a.word),
+        (PERSON, Parameter(Kind.WORD, name="KEY")),
+        example="bob 3f2a11c04d5e6f70",
         done="{person}'s new key is used from now on; /verify {person} makes sure of it",
     ),
     Action(

@@ -41,6 +41,7 @@ from secure_chat.client.views import (
     StatusView,
     Trust,
 )
+from secure_chat.identity.credential import short_fingerprint
 from secure_chat.ui.text import clean, clean_line, fit, width
 
 __all__ = [
@@ -175,10 +176,11 @@ def _event_lines(event: Event, room: str) -> list[str]:
             return [f"-- {handle} is {'online' if online else 'offline'}"]
         case NewDevice(handle):
             return [f"-- {handle} uses a new device (certified by the same account key)"]
-        case KeyChanged(handle, _, _, _, explanation):
+        case KeyChanged(handle, _, new, _, explanation):
+            key = short_fingerprint(bytes.fromhex(new)).replace(" ", "")
             return [
                 f"!! {handle}'s account key has CHANGED. {clean_line(explanation)}",
-                f"!! Nothing is sent to {handle} until you decide: /verify {handle}, or /accept-key {handle}",
+                f"!! Nothing is sent to {handle} until you decide: /verify {handle}, or /accept-key {handle} {key}",
             ]
         case SecurityNotice(_, _, _, text, message) if not message:
             return [f"!! {clean_line(text)}"]

@@ -2,6 +2,7 @@
 
 from secure_chat.client.commands import (
     AcceptInvitation,
+    AcceptKey,
     CreateRoom,
     DeclineInvitation,
     InvitePeople,
@@ -12,11 +13,11 @@ from secure_chat.client.commands import (
     StartDirect,
 )
 from secure_chat.client.engine.device import SUITE_CLASSICAL, certify, leaf_identity
-from secure_chat.client.events import FailureCode
+from secure_chat.client.events import FailureCode, KeyChanged
 from secure_chat.client.queries import GetPeople, GetSafetyNumber
 from secure_chat.client.views import PersonView, SafetyNumberView, Trust
 from secure_chat.identity import binding as bindings
-from secure_chat.identity.credential import encode_credential
+from secure_chat.identity.credential import encode_credential, short_fingerprint
 from secure_chat.identity.keys import AccountKey, DeviceKey
 from secure_chat.mls.credential.credential import BasicCredential
 from secure_chat.mls.credential.extensions import Lifetime
@@ -80,6 +81,27 @@ def test_the_number_says_which_of_two_keys_is_theirs() -> None:
         assert bob.texts() == ["hi", "it is you"]
         alice.do(StartDirect("bob"))
         assert trust_of(alice, bob.engine._state.own_account) is Trust.VERIFIED
+
+
+def test_a_key_that_changes_between_looking_and_accepting_is_not_accepted() -> None:
+    """Alice has seen one new key of bob's; just before she accepts it the relay brings another: that one is refused."""
+    other = AccountKey(bytes(range(1, 33)))
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        alice.do(Send("bob", "hi"))
+        world.settle()
+        for key in (FALSE, other):
+            world.outgoing.clear()
+            world.outgoing.append(changed_info(world, alice, bob, key.public))
+            alice.fails(StartDirect("bob"))
+        seen, swapped = (event.new for event in alice.told(KeyChanged))
+        assert (seen, swapped) == (FALSE.public.hex(), other.public.hex())
+        assert alice.fails(AcceptKey("bob", seen)) is FailureCode.BLOCKED
+        assert alice.fails(AcceptKey("bob", "")) is FailureCode.BLOCKED
+        assert trust_of(alice, other.public) is Trust.CHANGED
+        assert alice.fails(Send("bob", "the code is 4711")) is FailureCode.BLOCKED
+        alice.do(AcceptKey("bob", short_fingerprint(other.public)))
+        assert trust_of(alice, other.public) is Trust.FIRST_USE
 
 
 def false_bob(world: LyingRelay) -> KeyPackage:

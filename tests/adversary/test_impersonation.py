@@ -129,7 +129,7 @@ def test_accepting_the_false_key_never_sends_what_was_meant_for_the_old_one() ->
         false = AccountKey(bytes(range(32))).public
         world.outgoing.append(changed_info(world, alice, bob, false))
         alice.fails(StartDirect("bob"))
-        alice.do(AcceptKey("bob"))
+        alice.do(AcceptKey("bob", false.hex()))
         world.settle()
         room = next(r for r in alice.engine._state.rooms.values() if r.peer == account_of(bob))
         assert alice.fails(Send(room.channel.hex(), "still you?")) is FailureCode.BLOCKED

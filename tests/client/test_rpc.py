@@ -64,6 +64,7 @@ PARAMETERS: dict[str, object] = {
     "emoji": "👍",
     "name": "robots",
     "handle": "nobody-here",
+    "key": "3f2a11c04d5e6f70",
     "handles": ["nobody-here"],
     "members_may_invite": True,
     "enabled": False,

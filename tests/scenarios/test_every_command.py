@@ -258,7 +258,7 @@ def _changed_key(tour: Tour, alice: Node, bob: Node) -> None:
     assert tour.person(alice, "carol").trust is Trust.CHANGED
     assert alice.fails(Send("carol", "really?")) is FailureCode.BLOCKED
     assert alice.fails(Send("#lobby", "in front of a stranger?")) is FailureCode.BLOCKED
-    tour.do(alice, AcceptKey("carol"))
+    tour.do(alice, AcceptKey("carol", alice.told(events.KeyChanged)[-1].new))
     tour.do(alice, Send("#lobby", "all right"))
     assert "all right" in impostor.texts()
 

@@ -39,6 +39,7 @@ from secure_chat.client.views import (
     Trust,
 )
 from secure_chat.errors import SecureChatError
+from secure_chat.identity.credential import short_fingerprint
 from secure_chat.ui import presenter
 from tests.client.lines import ALICE, LOBBY, line
 
@@ -117,7 +118,7 @@ def test_changed_key_says_what_to_do() -> None:
     text = " ".join(presenter.describe_event(KeyChanged("bob", ALICE, ALICE, True, "Somebody may sit between.")))
     assert "CHANGED" in text
     assert "/verify bob" in text
-    assert "/accept-key bob" in text
+    assert f"/accept-key bob {short_fingerprint(bytes.fromhex(ALICE)).replace(' ', '')}" in text
 
 
 def test_failures_of_one_message_are_told_and_progress_is_not() -> None:

@@ -143,8 +143,8 @@ class Actions:
                 self._directory.verify(handle, number)
             case Unverify(handle=handle):
                 self._directory.unverify(handle)
-            case AcceptKey(handle=handle):
-                self._directory.accept(handle)
+            case AcceptKey(handle=handle, key=key):
+                self._directory.accept(handle, key)
             case Block(handle=handle):
                 self._directory.block(handle, True)
             case Unblock(handle=handle):

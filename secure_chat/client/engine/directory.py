@@ -18,7 +18,7 @@ from secure_chat.client.events import FailureCode, KeyChanged, NewDevice, Securi
 from secure_chat.client.views import RoomKind, Trust
 from secure_chat.identity import binding as bindings
 from secure_chat.identity import certificate as certificates
-from secure_chat.identity.credential import Identity, account_fingerprint
+from secure_chat.identity.credential import Identity, account_fingerprint, short_fingerprint
 from secure_chat.identity.errors import IdentityError, MismatchError
 from secure_chat.identity.fingerprint import SafetyNumber, safety_number
 from secure_chat.wire.limits import CLAIM_BATCH
@@ -72,7 +72,7 @@ class Directory:
             if peer is None or self.trust(room.peer) is not Trust.CHANGED:
                 return ""
             if self._state.pins[peer.handle].candidate:
-                return f"{peer.handle}'s key has changed: compare safety numbers, then verify or accept the new key"
+                return f"{peer.handle}'s key has changed: {self._choice(peer.handle, self._state.pins[peer.handle])}"
             return f"this conversation is with an earlier key of {peer.handle}: start a new one"
         for account in self._state.accounts(room):
             person = self._state.people.get(account)
@@ -81,8 +81,17 @@ class Directory:
                 continue
             pinned = self._state.people.get(pin.account)
             if pinned is not None and pinned.trust == Trust.VERIFIED:
-                return f"the key of {person.handle}, whom you had verified, has changed: verify or accept the new key"
+                choice = self._choice(person.handle, pin)
+                return f"the key of {person.handle}, whom you had verified, has changed: {choice}"
         return ""
+
+    @staticmethod
+    def _choice(handle: str, pin: Pin) -> str:
+        """What the user can do about a changed key."""
+        if not pin.candidate:
+            return "start a new conversation"
+        key = _plain(short_fingerprint(pin.candidate))
+        return f"compare safety numbers (verify {handle}), or go on unverified (accept-key {handle} {key})"
 
     def is_blocked(self, account: bytes) -> bool:
         """Whether the user wants to see nothing from this person."""
@@ -246,11 +255,17 @@ class Directory:
             self._state.save_person(person)
             self.changed(person)
 
-    def accept(self, handle: str) -> None:
-        """Goes on with the new key, unverified."""
+    def accept(self, handle: str, key: str) -> None:
+        """Goes on with the new key, unverified; CommandFailed for any other than the user has seen.
+
+        The relay chooses the moment of a change: there may be another between what was shown and what is said now.
+        """
         pin = self._state.pins.get(handle)
         if pin is None or not pin.candidate:
             raise CommandFailed(FailureCode.INVALID, f"{handle}'s key has not changed")
+        if _plain(key) not in (pin.candidate.hex(), _plain(short_fingerprint(pin.candidate))):
+            text = f"that is not {handle}'s new key: {self._choice(handle, pin)}"
+            raise CommandFailed(FailureCode.BLOCKED, text)
         person = self._state.people[pin.candidate]
         self._pin_to(person)
         self.changed(person)
@@ -302,5 +317,11 @@ class Directory:
         if person is None or not any(p.handle == handle for p in people):
             raise CommandFailed(FailureCode.NOT_FOUND, f"there is nobody named {handle} here")
         if self.trust(person.account) is Trust.CHANGED:
-            raise CommandFailed(FailureCode.BLOCKED, f"{handle}'s key has changed: verify or accept the new key first")
+            text = f"{handle}'s key has changed: {self._choice(handle, self._state.pins[handle])}"
+            raise CommandFailed(FailureCode.BLOCKED, text)
         return person
+
+
+def _plain(key: str) -> str:
+    """Hexadecimal digits as they are compared, however they were grouped."""
+    return "".join(character for character in key.lower() if character not in " -:")

@@ -136,13 +136,14 @@ def test_what_was_queued_for_the_old_key_never_goes_to_the_new_one() -> None:
     """The new key gets a conversation of its own."""
     with world() as w:
         alice, _, impostor = impostor_of_bob(w)
-        alice.do(AcceptKey("bob"))
+        (change,) = alice.told(KeyChanged)
+        alice.do(AcceptKey("bob", change.new))
         assert person(alice, "bob").trust is Trust.FIRST_USE
         alice.do(Send("bob", "to whoever has this key"))
         w.settle(20_000)
         assert "to whoever has this key" in impostor.texts()
         assert "for your eyes" not in impostor.texts()
-        assert alice.fails(AcceptKey("bob")) is FailureCode.INVALID
+        assert alice.fails(AcceptKey("bob", change.new)) is FailureCode.INVALID
 
 
 def test_verifying_decides_as_well() -> None:

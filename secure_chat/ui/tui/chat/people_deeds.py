@@ -110,7 +110,7 @@ class PeopleDeeds:
                 if answer == "compare":
                     await self.verify(event.handle)
                 elif answer == "accept":
-                    await screen.desk.ask(AcceptKey(event.handle))
+                    await screen.desk.ask(AcceptKey(event.handle, event.new))
                     screen.say(f"{event.handle}'s new key is used from now on, not verified", "warning")
                 else:
                     screen.say(f"nothing is sent to {event.handle} until you decide: F8 compares", "warning")
