@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from secure_chat.errors import SecureChatError
+from secure_chat.wire.limits import MAX_CERTIFICATE
 
 __all__ = [
     "CHAIN_LENGTH",
@@ -67,6 +68,8 @@ MAX_MILESTONES = 8
 """Epochs in which something was written, as told to newcomers."""
 MAX_FORMERS = 2
 """Ended chains that a new one names: the last, and one more if nobody has heard of that yet."""
+REVOCATION_LENGTH = 128
+"""Bytes that a revocation takes: a key, a number, a signature."""
 MAX_CODES = 16
 """Rooms compared along with one direct message."""
 
@@ -197,6 +200,8 @@ class Envelope(Struct, frozen=True, array_like=True):
     """Oldest first: from them a newcomer knows where the chain stood when it came in. Left out once all know."""
     formers: Annotated[tuple[Former, ...], Meta(max_length=MAX_FORMERS)] = ()
     """The chains before this one, oldest first; left out at the same time."""
+    revocation: Annotated[bytes, Meta(max_length=MAX_CERTIFICATE)] = b""
+    """In direct messages: the newest one of the author's account, so that no relay can keep it back."""
 
     def encode(self) -> bytes:
         """The bytes to encrypt."""
@@ -244,7 +249,7 @@ def hash_envelope(data: bytes) -> bytes:
 
 def fits(body: Body) -> bool:
     """Whether the body fits one message."""
-    overhead = 1024 + MAX_CODES * 64
+    overhead = 1024 + MAX_CODES * 64 + REVOCATION_LENGTH
     return len(encode_body(body)) + overhead <= MAX_ENVELOPE
 
 

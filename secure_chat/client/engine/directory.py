@@ -117,14 +117,23 @@ class Directory:
             if (certificate.handle, certificate.account_key) == (info.handle, info.account):
                 self._see_device(person, certificate.device_id, certificate.serial, certificate.device_key, None)
         if info.revocation:
-            revocation = certificates.verify_revocation(info.revocation)
-            if revocation.account_key == info.account and revocation.minimum_serial > person.minimum_serial:
-                person.minimum_serial, person.revocation = revocation.minimum_serial, info.revocation
-                self._state.save_person(person)
-                for shared in self._shared(info.account):
-                    self._state.poke(shared)
+            self.withdraw(info.revocation)
         self.set_online(info.account, info.online)
         return person
+
+    def withdraw(self, data: bytes) -> None:
+        """An account's signed word that it withdraws older devices, whoever brought it; IdentityError if it is none.
+
+        Members take the leaves of those devices out of every room.
+        """
+        revocation = certificates.verify_revocation(data)
+        person = self._state.people.get(revocation.account_key)
+        if person is None or revocation.minimum_serial <= person.minimum_serial:
+            return
+        person.minimum_serial, person.revocation = revocation.minimum_serial, data
+        self._state.save_person(person)
+        for shared in self._shared(person.account):
+            self._state.poke(shared)
 
     def _meet(self, handle: str, account: bytes, binding: bytes) -> Person:
         state = self._state

@@ -48,6 +48,7 @@ from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.show import Show
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import Randomness, State
+from secure_chat.client.engine.statements import Statements
 from secure_chat.client.engine.tasks import Promise, Task
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import Done, Failed, FailureCode, PersonChanged, Result, RoomChanged
@@ -116,6 +117,7 @@ class Engine:
             arrivals,
             messages,
             confirmed,
+            Statements(state, directory, history),
             leaving.removed,
             leaving.replaced,
         )

@@ -11,7 +11,6 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.evidence import EvidenceError
 from secure_chat.client.engine.held import Held
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -25,6 +24,7 @@ from secure_chat.client.engine.recovery import lose
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
+from secure_chat.client.engine.statements import RELAY, Statements
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity import certificate as certificates
@@ -57,6 +57,7 @@ class RoomLog:
         arrivals: Arrivals,
         messages: Messages,
         confirmed: Confirmed,
+        statements: Statements,
         removed: Callable[[Room, bytes], None],
         replaced: Callable[[Room], None],
     ) -> None:
@@ -71,6 +72,7 @@ class RoomLog:
         self._arrivals = arrivals
         self._messages = messages
         self._confirmed = confirmed
+        self._statements = statements
         self._removed = removed
         self._replaced = replaced
         self._company = Company(state)
@@ -169,7 +171,7 @@ class RoomLog:
         return entry.kind is EntryKind.FOUNDING and room.phase in (Phase.JOINED, Phase.INVITED)
 
     def _hold(self, room: Room, entry: Entry) -> None:
-        if entry.kind is EntryKind.MEMBERS and entry.payload:
+        if entry.kind is EntryKind.MEMBERS and entry.payload and entry.sender != RELAY:
             overhear(self._state, room, entry.payload)
         for oldest in self._held.add(entry):
             self._take(room, oldest)
@@ -211,8 +213,8 @@ class RoomLog:
             self._proposal(room, entry)
         elif entry.kind is EntryKind.REQUEST:
             self._joining.on_request(room, entry)
-        elif entry.kind is EntryKind.MEMBERS and entry.payload:
-            self._leave_note(room, entry)
+        elif entry.kind is EntryKind.MEMBERS and entry.payload and (bad := self._statements.take(room, entry)):
+            self._bad_entry(room, entry, bad)
         if entry.added and room.phase != Phase.LEFT:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
@@ -263,22 +265,6 @@ class RoomLog:
             group.drop_proposal(result.reference)
             self._bad_entry(room, entry, "a proposal of a kind that rooms don't use")
             return
-        state.poke(room)
-
-    def _leave_note(self, room: Room, entry: Entry) -> None:
-        """Somebody leaves; whoever commits next removes the leaf."""
-        state = self._state
-        try:
-            account = hear(state, room, entry.payload, entry.sender)
-        except EvidenceError:
-            self._bad_entry(room, entry, "a wish to leave that is not genuine")
-            return
-        roster = state.roster(room)
-        if account and roster is not None and sum(e.account == account for e in roster.entries) == 1:
-            declined = account in roster.invited
-            handle = state.people[account].handle
-            text = f"{handle} declined the invitation" if declined else f"{handle} left"
-            self._history.notice(room, "declined" if declined else "left", text, account, entry.time)
         state.poke(room)
 
     def _head(self, room: Room, entry: Entry) -> None:

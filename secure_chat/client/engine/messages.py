@@ -25,6 +25,7 @@ from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind, MessageView, RoomKind
 from secure_chat.client.views import Reaction as ReactionView
 from secure_chat.identity.credential import Identity
+from secure_chat.identity.errors import IdentityError
 from secure_chat.mls.errors import MLSError, SecretConsumedError, WrongEpochError
 from secure_chat.mls.group.results import Application
 from secure_chat.wire.messages import Entry
@@ -64,6 +65,8 @@ class Messages:
         verdict = self._integrity.take(room, sender, envelope, message.data, entry.time)
         if envelope.codes and room.kind == RoomKind.DIRECT:
             self._integrity.hear(sender, envelope.codes)
+        if envelope.revocation:
+            self._withdraw(room, sender, envelope.revocation, entry.time)
         if self._directory.is_blocked(sender.account_key):
             return
         match opened.body:
@@ -85,6 +88,14 @@ class Messages:
                 self._add(room, entry, sender, envelope, MessageKind.UNKNOWN, text, None)
         if sender.account_key != self._state.own_account:
             self._receipts.owe(room)
+
+    def _withdraw(self, room: Room, sender: Identity, revocation: bytes, time: int) -> None:
+        """An account says which of its devices it has withdrawn."""
+        try:
+            self._directory.withdraw(revocation)
+        except IdentityError as error:
+            text = f"A withdrawal of devices in a message of {sender.handle} is not genuine: {error}."
+            self._history.security(room, SecurityKind.BAD_ENTRY, text, handle=sender.handle, time=time)
 
     def unreadable(self, room: Room, entry: Entry, reason: MLSError) -> None:
         """An application entry that this device cannot open."""

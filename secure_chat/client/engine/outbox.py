@@ -265,9 +265,15 @@ class Outbox:
             fallback="",
             body=msgspec.Raw(item.body),
             codes=codes,
+            revocation=self._revocation(room, item),
             milestones=() if known else tuple(room.milestones),
             formers=() if known else tuple(room.formers),
         )
+
+    def _revocation(self, room: Room, item: Outgoing) -> bytes:
+        """The newest of the own account, for whoever is written to directly."""
+        own = self._state.people.get(self._state.own_account)
+        return own.revocation if own is not None and item.line and room.kind == RoomKind.DIRECT else b""
 
     def _known_to_all(self, room: Room) -> bool:
         """Whether everybody has said to have something of the own chain: nobody needs its milestones."""

@@ -65,7 +65,8 @@ def revoke_devices(context: Context, connection: Connection, message: RevokeDevi
         account.revocation = message.revocation
         directory.put_account(account)
         older = [device for device in directory.devices(own) if device.serial < account.minimum_serial]
-        _remove_devices(context, account, older, Error(0, ErrorCode.REVOKED, "this account has withdrawn this device"))
+        farewell = Error(0, ErrorCode.REVOKED, "this account has withdrawn this device")
+        _remove_devices(context, account, older, farewell, statement=message.revocation)
 
 
 def delete_account(context: Context, connection: Connection, message: DeleteAccount) -> None:
@@ -96,9 +97,15 @@ def remove_account(context: Context, account: AccountRecord, reason: str) -> Non
 
 
 def _remove_devices(
-    context: Context, account: AccountRecord, devices: list[DeviceRecord], farewell: Error, *, as_admin: bool = False
+    context: Context,
+    account: AccountRecord,
+    devices: list[DeviceRecord],
+    farewell: Error,
+    *,
+    statement: bytes = b"",
+    as_admin: bool = False,
 ) -> None:
-    """Takes devices out of everything; with `as_admin` the account loses its rights too."""
+    """Takes devices out of everything; members are handed the statement, and with `as_admin` the rights go, too."""
     transaction = context.transaction
     channels: dict[bytes, list[DeviceRecord]] = {}
     for device in devices:
@@ -109,7 +116,7 @@ def _remove_devices(
             if record.kind is not ChannelKind.INBOX:
                 channels.setdefault(record.id, []).append(device)
     for channel_id, members in channels.items():
-        _remove_from_channel(context, account, members, channel_id, as_admin=as_admin)
+        _remove_from_channel(context, account, members, channel_id, statement=statement, as_admin=as_admin)
     for device in devices:
         inbox = context.channel(device.inbox)
         if inbox is not None:
@@ -118,7 +125,13 @@ def _remove_devices(
 
 
 def _remove_from_channel(
-    context: Context, account: AccountRecord, devices: list[DeviceRecord], channel_id: bytes, *, as_admin: bool
+    context: Context,
+    account: AccountRecord,
+    devices: list[DeviceRecord],
+    channel_id: bytes,
+    *,
+    statement: bytes,
+    as_admin: bool,
 ) -> None:
     """The relay's own entry says so to the members; a device that is gone reads nothing more."""
     channel = context.channel(channel_id)
@@ -130,7 +143,7 @@ def _remove_from_channel(
         if as_admin and account.key in record.admins:
             record.admins = admins = tuple(admin for admin in record.admins if admin != account.key)
         plan = Plan([], removed, admins, members_may_add=None, banned=None)
-        write_entry(context, channel, EntryKind.MEMBERS, b"", plan=plan)
+        write_entry(context, channel, EntryKind.MEMBERS, statement, plan=plan)
         for member in removed:
             del channel.members[member.device]
         context.count_member(-len(removed))

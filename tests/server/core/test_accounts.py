@@ -89,7 +89,7 @@ def test_withdrawn_devices_are_out_at_once(host: RelayHost) -> None:
     assert alice.closed
     (entry,) = bob.entries(room)
     assert (entry.kind, entry.sender, entry.store, entry.counter) == (EntryKind.MEMBERS, bytes(16), bytes(16), 0)
-    assert entry.removed == (alice.device_id,)
+    assert (entry.removed, entry.payload) == ((alice.device_id,), revocation)
     answer = bob.ask(ClaimKeyPackages(1_000, 3, (alice.account.public,)))
     assert isinstance(answer, KeyPackages)
     assert answer.packages == ()
