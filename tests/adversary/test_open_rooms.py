@@ -94,7 +94,7 @@ def test_who_was_in_an_open_room_is_not_led_into_its_past() -> None:
         copy = bob.snapshot()
         alice.go_offline()
         rolled_back(bob, copy)
-        world.settle(10_000)
+        world.settle(8_000)
         noticed(bob, SecurityKind.SET_BACK, "earlier state", "not entered")
         assert room_of(bob, "#lobby").phase == Phase.OUT
         world.honest()

@@ -202,8 +202,9 @@ class Arrivals:
         new leaf in the place of this device's: a group that a stranger has made up is refused. Who is out has nothing
         left to compare with, and is told who let it in (`returned`).
         """
-        if entry is not None and entry.kind is EntryKind.FOUNDING:
-            return self._may_found(room, group)
+        founded = group.epoch == FOUNDING_EPOCH and roles_of(group.extensions).generation > room.generation
+        if founded or (entry is not None and entry.kind is EntryKind.FOUNDING):
+            return self._may_found(room, group)  # the group itself proves it, whatever is shown of its entry
         if not room.group or room.phase not in (Phase.JOINED, Phase.INVITED):
             return True
         state = self._state

@@ -208,7 +208,8 @@ class Entrances:
         if past and not last_resort:
             text = "The relay offers only an earlier state of this room than this device has seen; it is not entered."
             self._history.security(room, SecurityKind.SET_BACK, text)
-            raise RequestError("the relay's GroupInfo is of the past")
+            yield from self.request(room, info)  # whoever knows the room as it is will answer
+            return
         suite = SUITES.get(context.cipher_suite)
         data = find_extension(body.extensions, ExtensionType.ratchet_tree)
         if suite is None or data is None:

@@ -342,6 +342,7 @@ class RoomLog:
             if result.removes_self:
                 self._out_of_the_tree(room, committer.account_key, newcomers)
                 return
+            self._statements.learn(change.evidence)
             self._epochs.merged(room, committer=committer.account_key, left=left, time=entry.time)
             self._commits.merged(room, committer.device_id)
             self._company.heard(room, committer.account_key)
