@@ -258,14 +258,18 @@ class TypingNow(Struct, frozen=True, array_like=True):
 
     version: int
     leaf: _Count
+    time: _Count
+    """By the author's clock, milliseconds: a notice is taken once, and not later than a few minutes."""
+    signature: Annotated[bytes, Meta(min_length=64, max_length=64)]
+    """By the leaf's signature key over group id, epoch, leaf index and time."""
 
 
 _TYPING = msgspec.msgpack.Decoder(TypingNow)
 
 
-def encode_typing(leaf: int) -> bytes:
+def encode_typing(leaf: int, time: int, signature: bytes) -> bytes:
     """The plaintext of a typing notice."""
-    return _ENCODER.encode(TypingNow(ENVELOPE_VERSION, leaf))
+    return _ENCODER.encode(TypingNow(ENVELOPE_VERSION, leaf, time, signature))
 
 
 def read_typing(data: bytes) -> TypingNow:

@@ -149,6 +149,6 @@ def test_different_envelopes_have_different_hashes() -> None:
 
 def test_typing_notices_come_back_or_are_refused() -> None:
     """Ephemeral plaintext."""
-    assert read_typing(encode_typing(7)) == TypingNow(1, 7)
+    assert read_typing(encode_typing(7, 5, bytes(64))) == TypingNow(1, 7, 5, bytes(64))
     with pytest.raises(ContentError):
         read_typing(b"\x90")
