@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     ACCOUNT_DELETION = "account deletion"
     ROOM_REQUEST = "room request"
     ROOM_LEAVE = "room leave"
+    ROOM_FOUNDING = "room founding"
     TYPING = "typing"
 
 

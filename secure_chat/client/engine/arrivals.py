@@ -7,6 +7,7 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.founding import Founding, FoundingError, read_claim
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
 from secure_chat.client.engine.leavers import remember_leaf, sort_notes, staying
@@ -128,7 +129,7 @@ class Arrivals:
         going_over = room.phase == Phase.JOINED and entry is not None and entry.kind is EntryKind.FOUNDING
         before = self._staying(room, entry) if going_over and entry is not None else []
         self._commits.lost(room)
-        self.install(room, room.next_at)
+        self.install(room, room.next_at, entry)
         self._epochs.fresh_keys(room, room.next_keys_at)
         if was_in or entering or room.kind == RoomKind.DIRECT:
             room.phase = Phase.JOINED
@@ -136,7 +137,8 @@ class Arrivals:
             room.phase = Phase.INVITED
         self._epochs.entered(room, rejoined=was_in)
         here = set(state.accounts(room))
-        self._returning.expect(room, [account for account in before if account not in here])
+        left = room.expected if room.kind == RoomKind.ROOM else [one for one in before if one not in here]
+        self._returning.expect(room, left if going_over else [])
         self.returned(room, was_in, was_out, refounded, entry)
         if room.phase == Phase.INVITED:
             if uninvited:
@@ -167,7 +169,7 @@ class Arrivals:
             return acts_as_admin(roles, staying(self._state, room), room.introducer)
         return room.next_asked and room.introducer in self._state.accounts(room)
 
-    def install(self, room: Room, head: int) -> None:
+    def install(self, room: Room, head: int, entry: Entry | None) -> None:
         """The next group is the room's group from this entry on."""
         state = self._state
         state.drop_group(room, room.group)
@@ -177,9 +179,39 @@ class Arrivals:
         room.attempts = 0
         room.undecided = room.spent = False
         sort_notes(state, room, entering=True)
+        room.expected = self._expected(room, entry)
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)
         state.save(room)
+
+    def _expected(self, room: Room, entry: Entry | None) -> list[bytes]:
+        """Whom the founder has taken along, but for those who are in the group."""
+        state = self._state
+        group = state.group(room)
+        founder = group.member(0)
+        if entry is None or entry.kind is not EntryKind.FOUNDING or founder is None:
+            return []
+        try:
+            claim = read_claim(entry.payload, state.authority, room.channel)
+        except FoundingError:
+            return []
+        if (claim.group_id, claim.founder.account_key) != (group.group_id, self._account(founder)):
+            return []
+        here = {occupant.account for occupant in state.occupants(group)}
+        return [account for account in claim.accounts if account not in here]
+
+    def founding(self, room: Room, entry: Entry) -> Founding | None:
+        """What an admin, as this device knows the room, says of a group that begins without this device."""
+        state = self._state
+        roles = state.roles(room)
+        try:
+            claim = read_claim(entry.payload, state.authority, room.channel)
+        except FoundingError:
+            return None
+        if roles is None or claim.generation <= room.generation:
+            return None
+        admin = acts_as_admin(roles, state.occupants(state.group(room)), claim.founder.account_key)
+        return claim if admin else None
 
     def returned(self, room: Room, was_in: bool, was_out: bool, refounded: bool, entry: Entry | None) -> None:
         """Tells what coming back means."""

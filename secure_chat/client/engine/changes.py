@@ -47,6 +47,8 @@ class Wish:
     """Nothing but fresh keys of one's own."""
     request: bytes = b""
     """Set for a device's own request to be added: its device id."""
+    expected: bool = False
+    """Set for a request of somebody whom the group's founder has taken along, and who has no leaf yet."""
     promise: Promise[None] = field(default_factory=Promise)
 
 
@@ -118,6 +120,7 @@ class Draft:
         for newcomer in wish.add:
             if (
                 wish.request
+                and not wish.expected
                 and self.before.kind == RoomKind.ROOM
                 and newcomer.identity.account_key not in self._staying
             ):

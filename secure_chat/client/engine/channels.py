@@ -135,7 +135,7 @@ class Channels:
         if roster is None or room.channel in self._state.pending:
             return
         leaves = {entry.device for entry in roster.entries}
-        ghosts = tuple(member.device for member in info.devices if member.device not in leaves)
+        ghosts = tuple(m.device for m in info.devices if m.device not in leaves and m.account not in room.expected)
         if ghosts:
             change = ChannelChange(remove=ghosts)
             counter = self._state.next_append()

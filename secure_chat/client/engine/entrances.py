@@ -5,6 +5,7 @@ from secure_chat.client.engine.claiming import claim
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Device
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.founding import make_claim
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.keys import KeyPackages
@@ -40,6 +41,8 @@ from secure_chat.wire.messages import (
 
 __all__ = ["Entrances", "group_prefix"]
 
+MAX_FOUNDED = MAX_ADDS_PER_COMMIT - 1
+"""Devices that a founding adds: the founder's own is added to the relay's list, too."""
 GROUP_ID_RANDOM = 8
 """Bytes: two foundings of one generation, as after a relay's restore, are different groups."""
 
@@ -76,12 +79,17 @@ class Entrances:
         """A key package of every device of these accounts, checked."""
         return claim(self._state, self._session, self._directory, self._history, suite, accounts)
 
-    def found(self, room: Room, info: ChannelInfo, without: set[bytes], suite: int) -> Task[None]:
-        """A new group in the channel, with everybody whose key packages can be had."""
+    def found(
+        self, room: Room, info: ChannelInfo, without: set[bytes], suite: int, *, alone: bool = False
+    ) -> Task[None]:
+        """A new group in the channel, with everybody whose key packages can be had; `alone`: nobody else is left.
+
+        Those whom one commit does not hold follow (`returning.py`), and who has no key package there asks.
+        """
         state = self._state
         own = state.own_account
         roles = state.roles(room)
-        accounts = [account for account in self._members(room) if account not in without]
+        accounts = [] if alone else [account for account in self._members(room) if account not in without]
         if room.kind == RoomKind.DIRECT:
             accounts = [room.peer]
         elif roles is not None:
@@ -89,7 +97,7 @@ class Entrances:
         admins = () if roles is None else roles.admins
         accounts.sort(key=lambda account: account not in admins)
         newcomers = yield from self.claim(suite, [own, *accounts[:CLAIM_BATCH]])
-        newcomers = newcomers[:MAX_ADDS_PER_COMMIT]
+        newcomers = newcomers[:MAX_FOUNDED]
         added = {newcomer.identity.account_key for newcomer in newcomers}
         if room.kind == RoomKind.DIRECT and not any(n.identity.account_key == room.peer for n in newcomers):
             raise CommandFailed(FailureCode.REFUSED, f"{room.name} has no device that could be written to")
@@ -120,8 +128,16 @@ class Entrances:
         )
         room.next, room.next_at = state.adopt_group(room, group), 0
         room.returning = [account for account in accounts if account not in {own, *added}]
-        change = self._founding_change(room, info, founding, newcomers)
-        payload = group.group_id
+        change = self._founding_change(room, info, founding, newcomers, accounts)
+        payload = make_claim(
+            self._device.key,
+            self._device.credential().identity,
+            room.channel,
+            generation,
+            group.group_id,
+            () if room.kind == RoomKind.OPEN else {own, *accounts},
+            without,
+        )
         pending = self._commits.pending(
             PendingKind.FOUNDING, room, info.summary.head, payload, made.welcome, made.group_info, change=change
         )
@@ -148,17 +164,21 @@ class Entrances:
         return kept if own in kept else (*kept, own)
 
     def _founding_change(
-        self, room: Room, info: ChannelInfo, roles: Roles, newcomers: tuple[Newcomer, ...]
+        self, room: Room, info: ChannelInfo, roles: Roles, newcomers: tuple[Newcomer, ...], accounts: list[bytes]
     ) -> ChannelChange:
+        """Who belongs to the room stays on the relay's list, so that a device can ask that has no key package there."""
         state = self._state
         own = MemberDevice(state.profile.device_id, state.own_account)
         inside = {own.device, *(newcomer.identity.device_id for newcomer in newcomers)}
-        inside |= {member.device for member in info.devices if member.account in room.returning}
         admin = room.kind != RoomKind.DIRECT and state.own_account in info.admins
         closed = room.kind == RoomKind.ROOM
         return ChannelChange(
             add=(own, *(MemberDevice(n.identity.device_id, n.identity.account_key) for n in newcomers)),
-            remove=tuple(member.device for member in info.devices if member.device not in inside) if admin else (),
+            remove=tuple(
+                member.device
+                for member in info.devices
+                if admin and member.device not in inside and member.account not in accounts
+            ),
             admins=roles.admins if admin and roles.admins != info.admins else None,
             members_may_add=(
                 roles.members_may_invite

@@ -96,6 +96,7 @@ class Epochs:
         if room.chain_key != own.key:
             self._receipts.start_chain(room)
         self._start_chain(room, own.key)
+        room.expected = [account for account in room.expected if account not in state.accounts(room)]
         self._receipts.review(room)
         if room.notes:
             sort_notes(state, room)

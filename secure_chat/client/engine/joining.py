@@ -233,8 +233,8 @@ class Joining:
             return
         if not info.summary.generation or self._alone(room, info):
             # No group yet, or nobody else is left in it: whoever comes first begins.
-            others = set(state.accounts(room)) - {state.own_account} if room.kind == RoomKind.OPEN else set[bytes]()
-            yield from self._entrances.found(room, info, others, room.suite or DEFAULT_SUITE)
+            alone = room.kind == RoomKind.OPEN
+            yield from self._entrances.found(room, info, set(), room.suite or DEFAULT_SUITE, alone=alone)
             return
         if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
             yield from self._drop_out(room)
@@ -348,9 +348,11 @@ class Joining:
             return
         except RequestError:
             return  # nobody answers it, and the log is full of what people write: no event
-        if room.kind == RoomKind.ROOM and newcomer.identity.account_key not in state.accounts(room):
+        account = newcomer.identity.account_key
+        expected = account in room.expected
+        if room.kind == RoomKind.ROOM and account not in state.accounts(room) and not expected:
             return  # closed: who has no leaf needs an invitation
         person = self._directory.observe(newcomer.identity)
         if newcomer.identity.serial < person.minimum_serial:
             return
-        self._commits.request(room, Wish(add=(newcomer,), request=newcomer.identity.device_id))
+        self._commits.request(room, Wish(add=(newcomer,), request=newcomer.identity.device_id, expected=expected))

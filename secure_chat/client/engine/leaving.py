@@ -123,6 +123,7 @@ class Leaving:
         room.acknowledged.clear()
         room.claims.clear()
         room.owed.clear()
+        room.expected.clear()
         room.notes.clear()
         room.receipt_due = room.undecided = False
         room.attempts = 0

@@ -15,7 +15,7 @@ from secure_chat.client.engine.held import Held
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
-from secure_chat.client.engine.leavers import hear, noted, overhear
+from secure_chat.client.engine.leavers import noted, overhear
 from secure_chat.client.engine.messages import Messages
 from secure_chat.client.engine.occupants import own_leaf_key
 from secure_chat.client.engine.outbox import Outbox
@@ -290,7 +290,7 @@ class RoomLog:
         state.group(room, room.next).merge_pending()
         was_in = bool(room.group) and room.phase in (Phase.JOINED, Phase.OUT)
         was_out = room.phase == Phase.OUT
-        self._arrivals.install(room, entry.seq)
+        self._arrivals.install(room, entry.seq, entry)
         room.phase = Phase.JOINED
         self._epochs.entered(room, rejoined=was_in)
         self._epochs.fresh_keys(room)
@@ -406,12 +406,12 @@ class RoomLog:
         if room.phase not in (Phase.JOINED, Phase.INVITED):
             return
         self._commits.lost(room)
-        if state.profile.device_id in entry.removed:
-            roster = state.roster(room)
-            founder = next((e.account for e in roster.entries if e.device == entry.sender), b"") if roster else b""
-            self._removed(room, founder)
+        founding = self._arrivals.founding(room, entry)
+        if founding is not None and founding.leaves_out(state.own_account):
+            self._removed(room, founding.founder.account_key)
             return
-        text = "The room was started anew without this device; it asks to be added."
+        by = "" if founding is None else f" by {founding.founder.handle}"
+        text = f"The room was started anew{by} without this device; it asks to be added."
         self._history.security(room, SecurityKind.RESTARTED, text, time=entry.time)
         lose(state, room, invited=room.phase == Phase.INVITED)
 

@@ -290,6 +290,8 @@ class Room(Struct):
     claims: list[Claim] = []
     owed: list[Owed] = []
     """Confirmed by the relay, not yet seen in the log."""
+    expected: list[bytes] = []
+    """Accounts that the founder of the group has taken along and that have no leaf yet."""
     notes: list[bytes] = []
     """Leave notes of members whose leaf is still in the tree."""
     introducer: bytes = b""
