@@ -32,6 +32,8 @@ NEW = 2_000
 SHARE = 8
 """Commits a minute after which a device stands back: the relay allows ten."""
 MINUTE = 60_000
+MAX_REQUESTS = 256
+"""Devices that wait in one room: four commits have room for them. The oldest are forgotten, and ask again."""
 _REMEMBERED = 256
 
 
@@ -60,7 +62,11 @@ class Turns:
 
     def ask(self, room: Room, wish: Wish) -> None:
         """A device asks to be added."""
-        self._of(room).requests[wish.request] = wish
+        requests = self._of(room).requests
+        requests.pop(wish.request, None)
+        requests[wish.request] = wish
+        while len(requests) > MAX_REQUESTS:
+            del requests[next(iter(requests))]
         self._state.poke(room)
 
     def requests(self, room: Room) -> list[Wish]:

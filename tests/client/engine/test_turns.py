@@ -1,8 +1,11 @@
 """Who lets others in, and when: by the line of those who are online, shared, and paced."""
 
 from secure_chat.client.commands import LeaveRoom, RefreshKeys
+from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.occupants import own_leaf_key
-from secure_chat.client.engine.turns import MINUTE, NEW, PACE, SHARE, TURN
+from secure_chat.client.engine.spaces import Room
+from secure_chat.client.engine.state import State
+from secure_chat.client.engine.turns import MAX_REQUESTS, MINUTE, NEW, PACE, SHARE, TURN, Turns
 from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message
 from secure_chat.wire.messages import Append, Entry, EntryKind, ServerMessage
 from tests.adversary.members import room_of
@@ -164,3 +167,18 @@ def test_letting_in_sends_no_path_and_a_removal_does() -> None:
         world.settle()
         assert own_leaf_key(alice.engine._state.group(room)) != keys
         assert room.keys_due != due
+
+
+def test_waiting_requests_are_bounded(state: State, room: Room) -> None:
+    """However many accounts somebody makes: the oldest are forgotten, and who asks again is the newest."""
+    turns = Turns(state)
+    wishes = [Wish(request=number.to_bytes(16, "big")) for number in range(MAX_REQUESTS + 2)]
+    for wish in wishes[:MAX_REQUESTS]:
+        turns.ask(room, wish)
+    turns.ask(room, wishes[0])
+    for wish in wishes[MAX_REQUESTS:]:
+        turns.ask(room, wish)
+    waiting = turns.requests(room)
+    assert len(waiting) == MAX_REQUESTS
+    assert wishes[0] in waiting
+    assert wishes[1] not in waiting
