@@ -32,6 +32,7 @@ from secure_chat.client.engine.effects import (
 from secure_chat.client.engine.engine import Engine
 from secure_chat.client.errors import NOT_UNICODE, ClientClosed, CommandFailed, StoreDamagedError, StoreError
 from secure_chat.client.events import Done, Event, Failed, FailureCode, Result, ShuttingDown
+from secure_chat.client.pauses import Pauses
 from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
 from secure_chat.client.queries import GetHistory, Search
 from secure_chat.client.store import Store
@@ -58,9 +59,6 @@ IDLE_SECONDS = 5.0
 """Quiet time after which the write-ahead log is emptied."""
 LONGEST_LOG_SECONDS = 15.0
 """The same where it never gets quiet: used keys and deleted text are gone from the disk after this time."""
-RESTART_FIRST_MS = 1_000
-RESTART_LONGEST_MS = 60_000
-"""Pause before connecting again after the engine had to be thrown away, doubled each time."""
 
 _STARTED_OVER = "an internal error: the client started over, look whether it was done"
 
@@ -105,7 +103,7 @@ class Runner:
         self._greeted = False
         self._connect_at: int | None = 0
         self._wake_at = 1
-        self._restarts = 0
+        self._pauses = Pauses()
         self._calls: dict[int, Future[Result]] = {}
         self._last_ref = 0
         self._work: list[_Work] = []
@@ -361,13 +359,11 @@ class Runner:
             where = record_crash(error, self._profile.directory)
             message = f"{_STARTED_OVER}; {where} says where it happened"
         self._engine = Engine(self._store, self._random)
-        pause = min(RESTART_FIRST_MS << min(self._restarts, 10), RESTART_LONGEST_MS)
-        self._restarts += 1
         effects = self._engine.handle(Disconnected(message), now)
         self._store.apply(effects.writes)
         self._store.commit()
         self._wake_at = effects.wake_at
-        self._connect_at = now + pause
+        self._connect_at = now + self._pauses.next(now)
         for future in refused.values():
             future.set_exception(CommandFailed(FailureCode.INTERNAL, message))
         for event in effects.events:
