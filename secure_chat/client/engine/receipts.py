@@ -34,6 +34,8 @@ class Receipts:
         self._history = history
         self._integrity = integrity
         self._sent: dict[bytes, dict[int, str]] = {}
+        self._delivered: dict[bytes, set[int]] = {}
+        """Of these, what shows as delivered: looked at again only once it has been read."""
 
     # -- telling others
 
@@ -115,6 +117,7 @@ class Receipts:
             return
         told = [room.acknowledged.get(account, Acknowledged(0, 0)) for account in others]
         delivered = min(one.delivered for one in told)
+        shown = self._delivered.setdefault(room.channel, set())
         for counter in counters:
             if counter > delivered:
                 break
@@ -122,6 +125,9 @@ class Receipts:
             if any(a <= counter <= b for one in told if counter > one.baseline for a, b in one.missing):
                 continue
             read = all(one.read >= counter for one in told)
+            if counter in shown and not read:
+                continue
+            shown.add(counter)
             view = self._state.line(sent[counter])
             target = DeliveryState.READ if read else DeliveryState.DELIVERED
             if (
@@ -144,6 +150,7 @@ class Receipts:
     def start_chain(self, room: Room) -> None:
         """The own chain begins anew: earlier lines keep the state they have."""
         self._sent.pop(room.channel, None)
+        self._delivered.pop(room.channel, None)
 
     def _lines(self, room: Room) -> dict[int, str]:
         lines = self._sent.get(room.channel)
@@ -154,6 +161,7 @@ class Receipts:
 
     def _forget(self, room: Room, counter: int) -> None:
         self._lines(room).pop(counter, None)
+        self._delivered.get(room.channel, set()).discard(counter)
         self._state.delete(self._space(room), spaces.order_key(counter))
 
     def _space(self, room: Room) -> str:

@@ -1,10 +1,21 @@
 """Delivered and read: told in batches, shown when it is so, never in large rooms, read only by choice."""
 
+import random
+from pathlib import Path
+
 from secure_chat.client.commands import MarkRead, Send, SetReadReceipts
-from secure_chat.client.engine.receipts import INTERVAL, MAX_PEOPLE
+from secure_chat.client.engine import spaces
+from secure_chat.client.engine.content import Progress, Receipt
+from secure_chat.client.engine.create import new_profile
+from secure_chat.client.engine.history import History
+from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.receipts import INTERVAL, KEPT, MAX_PEOPLE, Receipts
+from secure_chat.client.engine.spaces import Outgoing, Phase, Room, Roster, RosterEntry
+from secure_chat.client.engine.state import State
 from secure_chat.client.events import MessageChanged
-from secure_chat.client.views import DeliveryState
-from tests.scenarios.harness import Node, world
+from secure_chat.client.store.store import Store
+from secure_chat.client.views import DeliveryState, MessageKind, MessageView, RoomKind
+from tests.scenarios.harness import START, Node, world
 from tests.scenarios.invariants import check_all
 
 
@@ -106,3 +117,47 @@ def test_in_large_rooms_sent_is_final() -> None:
         assert state(alice, message) is DeliveryState.SENT
         assert entries(alice) - before <= 2
         assert not [e for e in alice.told(MessageChanged) if e.message.state is DeliveryState.DELIVERED]
+
+
+class CountingStore(Store):
+    """Counts the lines that are read."""
+
+    asked = 0
+
+    def message(self, message_id: str) -> MessageView | None:
+        self.asked += 1
+        return super().message(message_id)
+
+
+def test_a_receipt_costs_what_it_changes_however_much_waits(tmp_path: Path) -> None:
+    """Thousands of lines are not confirmed, some show as delivered: the next receipt looks at one of them."""
+    with CountingStore.create(tmp_path / "store.db", bytes(32)) as store:
+        store.apply(new_profile(random.Random(1), START, handle="me", address="relay:1", ca_pin=bytes(32), token="t"))
+        store.commit()
+        assert isinstance(store, CountingStore)
+        state = State(store, random.Random(2))
+        state.begin(START)
+        receipts = Receipts(state, History(state), Integrity(state, History(state)))
+        room = Room(spaces.FORMAT, bytes(16), RoomKind.ROOM, "team", phase=Phase.JOINED, chain=bytes(8))
+        state.save(room)
+        people = [state.own_account, bytes([7]) * 32]
+        entries = [RosterEntry(leaf, who, "name", bytes([leaf]) * 16, who, 1) for leaf, who in enumerate(people)]
+        state.save_roster(room, Roster(spaces.FORMAT, 1, b"", entries))
+        lines = 10 * KEPT
+        for counter in range(1, lines + 1):
+            item = Outgoing(spaces.FORMAT, counter, room.channel, counter.to_bytes(16, "big"), "text", b"", START, True)
+            item.counter = room.counter = counter
+            History(state).add(room, item.id.hex(), MessageKind.TEXT, "x", state=DeliveryState.SENT)
+            receipts.remember(room, item)
+            store.apply(state.flush().writes)
+            state.begin(START)
+        for delivered in (lines - 10, lines - 9):
+            store.asked = 0
+            receipts.take(room, people[1], Receipt((Progress(room.chain, delivered),)))
+            store.apply(state.flush().writes)
+            state.begin(START)
+        assert store.asked == 1
+        view = store.message((lines - 9).to_bytes(16, "big").hex())
+        assert view is not None
+        assert view.state is DeliveryState.DELIVERED
+        store.commit()
