@@ -6,9 +6,11 @@ Each half is imported only when it is called: a client starts without the relay'
 import gc
 import importlib
 import io
+import json
 import sys
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -58,6 +60,7 @@ def _secure_chat() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 failed, 2 wrong usage, 130 interrupted."""
+    given = sys.argv[1:] if arguments is None else arguments
     threading.excepthook = lambda failed: _unexpected(failed.exc_value) if failed.exc_value else None
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -69,32 +72,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.exceptions.Exit as end:
         sys.exit(end.exit_code)
     except click.ClickException as error:
-        given = sys.argv[1:] if arguments is None else arguments
         if "client" in given and "--json" in given:
             from secure_chat.client.events import FailureCode
             from secure_chat.ui.cli.session import Session
 
             Session(json=True).put_error(FailureCode.INVALID, error.format_message())
+        elif _server_in_json(given):
+            _put_error("invalid", error.format_message())
         error.show()
         sys.exit(error.exit_code)
     except SecureChatError as error:
         from secure_chat.ui.text import clean_line
 
-        click.echo(f"secure-chat: {clean_line(str(error))}", err=True)
-        sys.exit(1)
+        _fail(given, "failed", clean_line(str(error)))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
     except OSError as error:
-        click.echo(f"secure-chat: {describe_os_error(error)}", err=True)
-        sys.exit(1)
+        _fail(given, "failed", describe_os_error(error))
     except Exception as error:
+        if _server_in_json(given):
+            _put_error("internal", f"an internal error ({type(error).__name__})")
         _unexpected(error)
         sys.exit(1)
     else:
         sys.exit(code)
+
+
+def _server_in_json(given: Sequence[str]) -> bool:
+    """The client's commands say themselves what failed."""
+    return "server" in given and "client" not in given and "--json" in given
+
+
+def _put_error(code: str, message: str) -> None:
+    """The error object of the operator's commands, for scripts."""
+    click.echo(json.dumps({"error": {"code": code, "message": message}}, ensure_ascii=False).encode())
+
+
+def _fail(given: Sequence[str], code: str, message: str) -> NoReturn:
+    """One line that says what to do, or an error object."""
+    if _server_in_json(given):
+        _put_error(code, message)
+    else:
+        click.echo(f"secure-chat: {message}", err=True)
+    sys.exit(1)
 
 
 def _unexpected(error: BaseException) -> None:

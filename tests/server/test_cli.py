@@ -54,6 +54,28 @@ def refused(relay: RelayProcess, *arguments: str) -> str:
     return said[0]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code"),
+    [
+        (("account", "suspend", "nobody"), "failed", 1),
+        (("invite", "revoke", "ffffffff"), "failed", 1),
+        (("backup", "/nowhere/at/all"), "failed", 1),
+        (("invite", "create", "--uses", "many"), "invalid", 2),
+        (("account", "reward", "alice"), "invalid", 2),
+    ],
+)
+def test_failures_are_json_for_scripts(
+    relay: RelayProcess, arguments: tuple[str, ...], code: str, exit_code: int
+) -> None:
+    """One object that says what failed, and the exit code that the command has anyway."""
+    result = command(relay, *arguments, "--json")
+    assert result.returncode == exit_code
+    error = json.loads(result.stdout)["error"]
+    assert error["code"] == code
+    assert error["message"]
+    assert "\n" not in error["message"]
+
+
 def test_the_first_run_prints_a_link_that_lets_one_account_in(tmp_path: Path) -> None:
     """The data directory is private, and a second start prints no link."""
     relay = RelayProcess(tmp_path)
