@@ -22,8 +22,13 @@ class Names:
         self._directory = directory
 
     def room(self, name: str) -> Room:
-        """The room of an id, `#name` or handle; CommandFailed if there is none, or more than one."""
+        """The room of an id, `#name` or handle; CommandFailed if there is none, or more than one.
+
+        A room's name alone will do where nobody of that name is known.
+        """
         room = self.find_room(name)
+        if room is None and not name.startswith(("#", "@")) and self._directory.person_of(name) is None:
+            room = self.find_room(f"#{name}")
         if room is None:
             hint = "join it first" if name.startswith("#") else "nobody of that name was written to yet"
             raise CommandFailed(FailureCode.NOT_FOUND, f"there is no conversation {name} here: {hint}")
@@ -58,7 +63,7 @@ class Names:
         """The room of an undecided invitation, by id or name; CommandFailed if there is none, or more than one."""
         name = name.casefold()
         invited = [r for r in self._state.rooms.values() if r.phase == Phase.INVITED]
-        found = [r for r in invited if name in (r.channel.hex(), f"#{r.name}".casefold())]
+        found = [r for r in invited if name in (r.channel.hex(), f"#{r.name}".casefold(), r.name.casefold())]
         if len(found) > 1:
             ids = ", ".join(r.channel.hex() for r in found)
             raise CommandFailed(FailureCode.INVALID, f"several invitations are to {name}; name one by its id: {ids}")

@@ -36,6 +36,23 @@ def members_channel(w: World, name: str) -> int:
     return room.head
 
 
+def test_a_rooms_name_alone_will_do_where_nobody_is_called_so() -> None:
+    """To accept, to look, to leave; but never to send, and never where it could be a person."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        for name in ("plans", "alice"):
+            alice.do(CreateRoom(name, 3, False))
+            alice.do(InvitePeople(f"#{name}", ("bob",)))
+            w.settle()
+            bob.do(AcceptInvitation(name))
+            w.settle()
+        assert members(bob, "plans") == {"alice", "bob"}
+        assert bob.fails(Send("plans", "to whom?")) is FailureCode.NOT_FOUND
+        assert bob.fails(GetMembers("alice")) is FailureCode.NOT_FOUND
+        bob.do(LeaveRoom("PLANS"))
+        assert bob.fails(LeaveRoom("alice")) is FailureCode.NOT_FOUND
+
+
 def test_a_member_who_is_online_opens_the_door() -> None:
     """Within a moment."""
     with world() as w:
