@@ -13,6 +13,7 @@ from secure_chat.client.api import Client
 from secure_chat.client.errors import (
     ClientError,
     CommandFailed,
+    JoinError,
     PassphraseNeeded,
     ProfileError,
     UnreachableError,
@@ -21,6 +22,7 @@ from secure_chat.client.errors import (
 from secure_chat.client.events import FailureCode
 from secure_chat.client.profile import DEFAULT_PROFILE
 from secure_chat.errors import SecureChatError, describe_os_error
+from secure_chat.identity.errors import IdentityError
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.presenter import describe_failure
 
@@ -156,9 +158,15 @@ class Session:
 
 
 def _code(error: SecureChatError) -> FailureCode:
-    if isinstance(error, UnreachableError):
-        return FailureCode.OFFLINE
-    return FailureCode.INVALID if isinstance(error, ClientError) else FailureCode.REFUSED
+    match error:
+        case UnreachableError():
+            return FailureCode.OFFLINE
+        case JoinError():
+            return FailureCode.REFUSED
+        case ClientError() | IdentityError():  # the latter: a link, name or recovery code that can't be one
+            return FailureCode.INVALID
+        case _:
+            return FailureCode.REFUSED
 
 
 def _exit_code(error: SecureChatError) -> int:

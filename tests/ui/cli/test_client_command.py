@@ -96,6 +96,10 @@ def test_wrong_links_and_names_are_told_apart(relay: RelayProcess) -> None:
     fails(1, "copy all of it", link[:-4], "--name", "x", "--no-passphrase")
     fails(1, "a-z", link, "--name", "X Y", "--no-passphrase")
     fails(6, "127.0.0.1:1", link.replace(f":{relay.address[1]}/", ":1/"), "--name", "x", "--no-passphrase")
+    unknown = link[: link.rindex(".")] + ".AAAAAAAAAAAAAAAAAAAAAA"
+    for code, wrong in (("invalid", link[:-4]), ("refused", unknown)):
+        line = json.loads(run(wrong, "--name", "x", "--no-passphrase", "--json").stdout)
+        assert line["error"]["code"] == code
 
 
 @pytest.mark.usefixtures("home")
