@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import Device, Person, Pin, Room
+from secure_chat.client.engine.spaces import Device, Person, Phase, Pin, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
 from secure_chat.client.errors import CommandFailed
@@ -178,10 +178,14 @@ class Directory:
         person.devices[device] = Device(serial, key)
         self._state.save_person(person)
         if new:
-            rooms = tuple(r.channel.hex() for r in ([room] if room else self._shared(person.account)))
-            self._state.emit(NewDevice(person.handle, person.account.hex(), device.hex(), rooms))
-            if room is not None:
-                self._history.notice(room, "new_device", f"{person.handle} has another device", person.account)
+            shared = self._shared(person.account)
+            rooms = shared if room is None or room in shared else [room, *shared]
+            self._state.emit(
+                NewDevice(person.handle, person.account.hex(), device.hex(), tuple(r.channel.hex() for r in rooms))
+            )
+            for each in rooms:
+                if each.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT):
+                    self._history.notice(each, "new_device", f"{person.handle} has another device", person.account)
             self.changed(person)
 
     def set_online(self, account: bytes, online: bool) -> bool:

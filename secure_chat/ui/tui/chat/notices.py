@@ -29,6 +29,8 @@ class Notices:
     def __init__(self) -> None:
         self.context: Context | None = None
         self.progress: Progress | None = None
+        self.blocked: list[Piece] = []
+        """Why nothing can be sent here now."""
         self._notice: list[Piece] = []
         self._until = 0
 
@@ -52,6 +54,8 @@ class Notices:
             return [(f"{verb} ", "accent-strong"), (self.context.words, "text"), ("  Esc: no", "dim")], right
         if self.progress is not None:
             return progress_pieces(self.progress), right
+        if self.blocked:
+            return self.blocked, right
         if typing:
             return [(typing, "dim")], right
         return [], right

@@ -30,7 +30,7 @@ from secure_chat.ui.tui.members.items import member_items
 from secure_chat.ui.tui.rooms.items import INVITATION, room_items
 from secure_chat.ui.tui.status.keys import KeyLine
 from secure_chat.ui.tui.status.line import OneLine
-from secure_chat.ui.tui.status.words import header_pieces, status_pieces, typing_words
+from secure_chat.ui.tui.status.words import blocked_pieces, header_pieces, status_pieces, typing_words
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -329,6 +329,7 @@ class ChatScreen(Screen[None]):
         view = self.talk.view
         below = "" if view.following else f"↓ {self._new_below} new · End" if self._new_below else "↓ End"
         typing = typing_words(list(self.model.typing(now_ms())))
+        self.notices.blocked = blocked_pieces(self.model)
         self.info.show(*self.notices.pieces(now_ms(), typing, below))
 
     def say(self, words: str, style: str = "text", *, label: str = "") -> None:

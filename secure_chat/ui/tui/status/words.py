@@ -6,7 +6,15 @@ from secure_chat.ui.tui import cells
 from secure_chat.ui.tui.lists import Piece
 from secure_chat.ui.tui.model import Connection, Model
 
-__all__ = ["connection_pieces", "encryption", "header_pieces", "status_pieces", "title_words", "typing_words"]
+__all__ = [
+    "blocked_pieces",
+    "connection_pieces",
+    "encryption",
+    "header_pieces",
+    "status_pieces",
+    "title_words",
+    "typing_words",
+]
 
 CLASSICAL_SUITE = 3
 
@@ -64,6 +72,19 @@ def _person(model: Model, handle: str) -> list[Piece]:
         else:
             pieces.append(("not verified: F8", "warning"))
     return pieces
+
+
+def blocked_pieces(model: Model) -> list[Piece]:
+    """Why nothing can be sent in the room, and what helps; stays as long as that is so."""
+    room = model.room
+    if room is None or not room.blocked:
+        return []
+    reason = cells.line(room.blocked)
+    if room.writable or not room.joined:
+        return [(reason, "dim")]
+    person = model.people.get(room.name) if room.kind is RoomKind.DIRECT else None
+    changed = person is not None and person.trust is Trust.CHANGED
+    return [(" ! ", "bad-label"), (" ", "text"), (f"{reason} (F8 compares)" if changed else reason, "text")]
 
 
 def connection_pieces(connection: Connection, now: int) -> list[Piece]:

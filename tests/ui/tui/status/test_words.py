@@ -10,6 +10,7 @@ from secure_chat.ui.tui.members.items import member_items
 from secure_chat.ui.tui.model import Connection
 from secure_chat.ui.tui.rooms.items import room_items
 from secure_chat.ui.tui.status.words import (
+    blocked_pieces,
     connection_pieces,
     encryption,
     header_pieces,
@@ -50,6 +51,25 @@ def test_the_header_tells_people_and_verification() -> None:
     assert "KEY CHANGED" in words(header_pieces(made)[0])
     made.current = ""
     assert words(header_pieces(made)[0]) == "secure-chat"
+
+
+def test_why_nothing_can_be_sent_stays_in_sight() -> None:
+    """A changed key with the key that compares, other reasons as they are; what was just told comes first."""
+    made = model()
+    assert blocked_pieces(made) == []
+    ben = made.listed()[2]
+    reason = "ben's key has changed: compare safety numbers"
+    made.rooms[ben.id] = replace(ben, writable=False, blocked=reason)
+    made.people["ben"] = person("ben", Trust.CHANGED)
+    made.current = ben.id
+    assert words(blocked_pieces(made)) == f" !  {reason} (F8 compares)"
+    made.rooms[ben.id] = replace(ben, joined=False, blocked="you are not in this room", writable=False)
+    assert words(blocked_pieces(made)) == "you are not in this room"
+    notices = Notices()
+    notices.blocked = blocked_pieces(made)
+    assert words(notices.pieces(0, "ben is typing…", "")[0]) == "you are not in this room"
+    notices.say("copied", 0)
+    assert words(notices.pieces(0, "", "")[0]) == "copied"
 
 
 def test_the_connection_counts_down() -> None:
