@@ -50,8 +50,8 @@ class Settings:
 
     # How much of it.
     application_payload: int = limits.MAX_APPLICATION_PAYLOAD
-    channel_members: int = 1_000
-    """Devices in one channel: what MLS commits and their GroupInfo still fit."""
+    channel_members: int = 600
+    """Devices in one channel: a GroupInfo of the post-quantum suite has up to 3 kB for each, and must still fit."""
     channels_per_device: int = 1_000
     """Bounds the answer to a login."""
     rooms_per_account: int = 200
