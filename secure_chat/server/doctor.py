@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from secure_chat.errors import SecureChatError
+from secure_chat.server import open_files
 from secure_chat.server.certificate import validity_problem
 from secure_chat.server.config import Configuration
 from secure_chat.server.control import Description, describe
@@ -23,8 +24,6 @@ from secure_chat.transport.tls import groups_offered, server_context
 __all__ = ["Finding", "examine"]
 
 _DAY = 86_400
-_FILES_BESIDES = 64
-"""Open files that are no connection: database, log, listeners, control socket."""
 _BUILT = 1_704_067_200
 """1 January 2024: no clock that is right shows less."""
 
@@ -159,16 +158,11 @@ def _clock(home: Home) -> Finding:
 
 
 def _open_files(configuration: Configuration) -> Finding:
-    wanted = configuration.network.connections + configuration.network.half_open + _FILES_BESIDES
-    if sys.platform == "win32":
-        return Finding("open files", "ok", "this system sets no such limit")
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < wanted:
+    limit, wanted = open_files.allowed(), open_files.wanted(configuration)
+    if limit is not None and limit < wanted:
         advice = f"raise it (systemd: LimitNOFILE={wanted}; shell: ulimit -Hn) or lower network.connections"
-        return Finding("open files", "warning", f"at most {hard}, {wanted} are configured for", advice)
-    return Finding("open files", "ok", f"{'unlimited' if hard == resource.RLIM_INFINITY else hard} allowed")
+        return Finding("open files", "warning", f"at most {limit}, {wanted} are configured for", advice)
+    return Finding("open files", "ok", f"{'any number' if limit is None else limit} allowed")
 
 
 def _groups() -> Finding:

@@ -16,7 +16,7 @@ import click
 
 from secure_chat.errors import SecureChatError
 from secure_chat.identity.invite import InviteLink, format_address
-from secure_chat.server import log
+from secure_chat.server import log, open_files
 from secure_chat.server.certificate import RelayCertificate, validity_problem
 from secure_chat.server.config import Configuration
 from secure_chat.server.core.admin import (
@@ -56,6 +56,7 @@ def run(load: Callable[[], Configuration], home: Home, file: Path | None) -> Non
     log.configure(configuration.log_format, configuration.log_level)
     home.prepare()
     home.acquire()
+    _allow_open_files(configuration)
     wishes = _listen_to_signals()
     try:
         certificate, done = home.certificate(configuration, int(time.time()))
@@ -172,6 +173,7 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
         if done:
             logger.info("%s", done)
         log.configure(configuration.log_format, configuration.log_level)
+        _allow_open_files(configuration)
         changed = service.reload(configuration, certificate, force=force)
         _warn_of_authority(home, certificate)
         _warn_of_validity(certificate)
@@ -180,6 +182,12 @@ def _reload(service: RelayService, load: Callable[[], Configuration], home: Home
         return
     if changed or force:
         logger.info("reloaded: %s", ", ".join(changed) or "nothing had changed")
+
+
+def _allow_open_files(configuration: Configuration) -> None:
+    limit = open_files.allow(configuration)
+    if limit is not None:
+        logger.warning("at most %d open files are allowed here, so not all configured connections can come", limit)
 
 
 def _watch_space(service: RelayService, was_full: bool) -> bool:

@@ -290,6 +290,30 @@ def test_doctor_finds_what_is_wrong_and_says_what_to_do(relay: RelayProcess) -> 
     assert f"chmod go= {key}" in result.stdout
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="reads another process's limits, which Linux can")
+def test_the_usual_limit_of_open_files_is_raised(tmp_path: Path) -> None:
+    """A shell's 1,024 would be the most connections, whatever is configured; what can't be had is told."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    relay = RelayProcess(tmp_path, settings={"network.connections": 2_000})
+    scarce = RelayProcess(tmp_path / "scarce", settings={"network.connections": max(hard, 2_000)})
+    scarce.data.parent.mkdir()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1_024, hard))
+    try:
+        relay.start()
+        scarce.start(wait=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    now, _ = resource.prlimit(relay.pid, resource.RLIMIT_NOFILE)
+    assert now > 3_000
+    assert relay.stop() == 0
+    if hard != resource.RLIM_INFINITY:
+        scarce.wait_for_log(f"at most {hard} open files are allowed here")
+    scarce.wait_for_log("listening on ")
+    assert scarce.stop() == 0
+
+
 def test_a_given_certificate_that_has_expired_is_told_by_log_and_doctor(tmp_path: Path) -> None:
     """The doctor asks the relay, since flags that it was started with are not its own; a new one is taken up."""
     given = certificates.generate(tmp_path / "given", ["127.0.0.1"], int(time.time()) - 100 * 86_400).files
