@@ -67,6 +67,7 @@ class Changes:
     """Events to be told in a line."""
     keys: list[KeyChanged] = field(default_factory=list)
     progress: Progress | None = None
+    caught_up: bool = False
     removed: RoomRemoved | None = None
     entered: RoomView | None = None
     """A room that one has just come into."""
@@ -156,6 +157,7 @@ class Desk:
                 model.connection = Connection(state, reason, retry_at)
                 changes.connection = True
             case CaughtUp():
+                changes.caught_up = True
                 changes.tell.append(event)
             case TypingSeen(room_id, handle):
                 model.typed(room_id, handle, now)

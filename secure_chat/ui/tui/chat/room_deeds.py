@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RoomDeeds"]
 
+PROGRESS_EVERY = 0.2
+"""Seconds between two looks at how far a backup is."""
+
 
 class RoomDeeds:
     """Deeds on the current room and the screen."""
@@ -213,9 +216,11 @@ class RoomDeeds:
         passphrase = await screen.app.push_screen_wait(question)
         if passphrase is None:
             return
-        self._progress("writing the backup", 0)
+        writing = asyncio.wrap_future(screen.desk.client.backup(path, passphrase))
         try:
-            await asyncio.wrap_future(screen.desk.client.backup(path, passphrase))
+            while not (await asyncio.wait({writing}, timeout=PROGRESS_EVERY))[0]:
+                self._progress("writing the backup, kilobytes", await asyncio.to_thread(_kilobytes, path))
+            await writing
         finally:
             self._progress("", None)
         screen.say(f"the backup is in {path}", "good")
@@ -232,6 +237,14 @@ class RoomDeeds:
 
 def _now(current: bool) -> tuple[tuple[str, str], ...]:
     return (("now", "accent"),) if current else ()
+
+
+def _kilobytes(path: Path) -> int:
+    """How large a file is by now."""
+    try:
+        return path.stat().st_size // 1000
+    except OSError:
+        return 0  # it is not there yet
 
 
 def _not_empty(text: str) -> str:

@@ -14,7 +14,7 @@ from textual.screen import Screen
 from secure_chat.client.commands import MarkRead, Typing
 from secure_chat.client.events import Event
 from secure_chat.client.queries import GetMembers, GetRoomCode
-from secure_chat.client.views import MemberView, MessageView, RoomCodeView, RoomId
+from secure_chat.client.views import ConnectionState, MemberView, MessageView, RoomCodeView, RoomId
 from secure_chat.errors import SecureChatError
 from secure_chat.ui.presenter import describe_failure
 from secure_chat.ui.tui.chat.conversation import Conversation
@@ -254,8 +254,9 @@ class ChatScreen(Screen[None]):
             self.draw_status()
             self.run_worker(self._count_queued(), group="queued", exclusive=True)
         if changes.progress is not None:
-            done = changes.progress.total and changes.progress.done >= changes.progress.total
-            self.notices.progress = None if done else changes.progress
+            self.notices.progress = changes.progress
+        if changes.caught_up or (changes.connection and self.model.connection.state is ConnectionState.OFFLINE):
+            self.notices.progress = None
         if changes.entered is not None and not self.model.current:
             self.go(changes.entered.id)
         if changes.removed is not None:
