@@ -73,6 +73,8 @@ class Shape:
     """Restored backups and snapshots, and a relay that keeps entries for hours only."""
     malice: float
     """Chance that a step is a malicious one; 0: everybody is honest."""
+    second: bool
+    """Somebody has two devices."""
     real: bool
     """With the real cipher suites, not the fast ones."""
 
@@ -87,6 +89,7 @@ def shape_of(seed: int) -> Shape:
         suite=3 if seed % 3 else None,
         disasters=seed % 5 > 2,
         malice=0.1 if seed % 3 == 2 else 0.0,
+        second=seed % 7 == 3,
         real=seed % 10 == 0,
     )
 
@@ -112,6 +115,12 @@ class Campaign:
             node.connect()
             self.nodes.append(node)
             self.world.run_for(self.random.randrange(0, 4_000))
+        if self.shape.second:
+            owner = self.nodes[0]
+            other = self.world.add(owner.name, account=owner.engine._state.account_key, profile=f"{owner.name}.two")
+            other.connect_at = self.world.now
+            other.connect()
+            self.nodes.insert(1, other)  # the last one may turn out malicious
         self.world.settle(10_000)
         if self.shape.malice and isinstance(self.world, LyingRelay):
             rogue = self.nodes[-1] if len(self.nodes) > 2 else None
@@ -305,10 +314,10 @@ class Campaign:
         elif fate == 6:
             self.world.network = Network((1, 50), self.random.choice((0.0, 0.005, 0.02)))
         elif fate == 8:
-            self.snapshots[node.name] = node.snapshot()
+            self.snapshots[str(node.path)] = node.snapshot()
         elif fate == 9:
-            if node.name in self.snapshots:
-                node.restore(self.snapshots[node.name])
+            if str(node.path) in self.snapshots:
+                node.restore(self.snapshots[str(node.path)])
         elif fate == 10:
             self.world.back_up_relay()
         elif fate == 11:

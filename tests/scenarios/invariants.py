@@ -139,12 +139,12 @@ def _check_histories(nodes: Sequence["Node"], honest_relay: bool) -> None:
         lines = [line for line in node.history() if line.kind is MessageKind.TEXT]
         for line in lines:
             if line.state is DeliveryState.RECEIVED:
-                received.setdefault(line.room, {}).setdefault(node.name, []).append(line)
+                received.setdefault(line.room, {}).setdefault(node.path.stem, []).append(line)
     restored = any(n.kind is SecurityKind.NEW_INCARNATION for node in nodes for n in node.told(SecurityNotice))
     for room, by_node in received.items():
         # What a restored relay had lost comes again, later, to those who did not have it yet; and so does, for those
         # who were shown a gap, what its author could not know to have arrived before the relay forgot it.
-        whole = {node.name for node in nodes if not _has_gap(node, room)}
+        whole = {node.path.stem for node in nodes if not _has_gap(node, room)}
         names = sorted(whole & by_node.keys()) if honest_relay and not restored else []
         for first in names:
             for second in names:
