@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +185,31 @@ class JsonPerson:
         assert answer["v"] == 1
         return answer["result"]
 
+    @contextmanager
+    def listening(self) -> Iterator[Callable[[str], list[str]]]:
+        """`listen --json` until it is killed: waits for a text, and gives all texts that have come."""
+        command = program("client", "listen", "--json")
+        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+
+        def heard(wanted: str) -> list[str]:
+            texts: list[str] = []
+            assert process.stdout is not None
+            for line in process.stdout:  # ends with the process; a test that waits too long is ended itself
+                event = json.loads(line)
+                if event["event"] == "message_added" and event["message"]["kind"] == "text":
+                    texts.append(event["message"]["text"])
+                if wanted in texts:
+                    break
+            return texts
+
+        try:
+            yield heard
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
     def history(self, room: str) -> list[str]:
         """The texts in a room."""
         return [line["text"] for line in self("history", room) if line["kind"] == "text"]
@@ -221,9 +247,22 @@ def test_two_programs_do_it_all_in_json(tmp_path: Path) -> None:
         anna("status")
         assert ben.history("#plans") == ["secret", "while it was down"]
 
+        # A client dies, too, in the middle of listening; what was said meanwhile is heard afterwards, once.
+        with ben.listening() as heard:
+            anna("send", "#plans", "before the crash")
+            assert "before the crash" in heard("before the crash")
+        anna("send", "#plans", "during the crash")
+        with ben.listening() as heard:
+            anna("send", "#plans", "after the crash")
+            texts = heard("after the crash")
+        assert texts == ["during the crash", "after the crash"]
+        said = ["secret", "while it was down", "before the crash", "during the crash", "after the crash"]
+        assert ben.history("#plans") == anna.history("#plans") == said
+
         lines = [json.loads(line) for line in ben.run("export").stdout.splitlines()]
         assert {line["message"]["text"] for line in lines} >= {"hello ben", "secret", "between us"}
         assert [hit["message"]["text"] for hit in ben("search", "secr")] == ["secret"]
+        assert [hit["message"]["text"] for hit in ben("search", "crash dur")] == ["during the crash"]
         gone = ben.run("history", "#nowhere")
         assert gone.returncode == 4
         assert json.loads(gone.stdout)["error"]["code"] == "not_found"
