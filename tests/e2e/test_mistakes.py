@@ -72,7 +72,7 @@ def test_wrong_passphrase_is_asked_for_again_and_then_given_up(home: Path, relay
     with Terminal(command, env=environment(home)) as terminal:
         terminal.wait_for("Passphrase of profile viola")
         terminal.enter("wrong words")
-        terminal.wait_for("wrong passphrase; nothing was changed, try again")
+        terminal.wait_for("wrong passphrase; nothing was changed, try again\nPassphrase of profile viola:")
         terminal.enter("right words")
         terminal.wait_for("You are viola")
     file = home / "words"

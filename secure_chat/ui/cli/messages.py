@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import click
 
 from secure_chat.client.encoding import encode_event, encode_result
-from secure_chat.client.events import MessageAdded
+from secure_chat.client.events import MessageAdded, MessageChanged
 from secure_chat.client.views import DeliveryState
 from secure_chat.ui.arguments import InputError
 from secure_chat.ui.cli.session import WAITING, Session, common_options, pass_session
 from secure_chat.ui.presenter import describe_event, describe_result, message_lines, room_title
 from secure_chat.ui.text import clean_line
+from secure_chat.ui.told import Told
 
 __all__ = ["history", "listen", "search", "send"]
 
@@ -115,6 +116,7 @@ def listen(session: Session, rooms: tuple[str, ...], count: int | None, timeout:
     names = {room.id: room_title(room) for room in client.rooms()}
     wanted = {name if name.startswith("#") else name.removeprefix("@") for name in rooms}
     seen = 0
+    told = Told()
     for event in client.events(timeout):
         message = event.message if isinstance(event, MessageAdded) else None
         if message is not None and message.room not in names:
@@ -123,8 +125,10 @@ def listen(session: Session, rooms: tuple[str, ...], count: int | None, timeout:
             continue
         if session.json:
             session.put(encode_event(event))
-        else:
-            session.say(*describe_event(event, room=names.get(message.room, "") if message else ""))
+        elif not isinstance(event, MessageAdded | MessageChanged):
+            session.say(*describe_event(event))
+        elif told.news(event.message):
+            session.say(*describe_event(event, room=names.get(event.message.room, "")))
         seen += message is not None
         if count is not None and seen >= count:
             break

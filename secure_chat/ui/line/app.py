@@ -59,6 +59,7 @@ from secure_chat.ui.presenter import (
     room_title,
     verified_words,
 )
+from secure_chat.ui.told import Told
 
 __all__ = ["LineMode", "run_line_mode"]
 
@@ -106,6 +107,7 @@ class LineMode:
         """A command typed in place of an answer."""
         self._prompt: PromptSession[str]
         self._asking: PromptSession[str] | None = None
+        self._told = Told()
         """The prompt of a question."""
         self._loop: asyncio.AbstractEventLoop
         self._context: contextvars.Context
@@ -289,7 +291,8 @@ class LineMode:
         people = (
             "" if room.kind is RoomKind.DIRECT else f": {room.members} {'person' if room.members == 1 else 'people'}"
         )
-        head = f"-- {title}{people}{verified}" if room.joined else f"-- {title}: {await self._why_not_in(room)}"
+        inside = room.joined or not room.suite  # a direct conversation that is being set up: one can write already
+        head = f"-- {title}{people}{verified}" if inside else f"-- {title}: {await self._why_not_in(room)}"
         self.show([head, *self._rendered(views)])
         self._read_soon(room_id)
 
@@ -363,6 +366,7 @@ class LineMode:
         match event:
             case MessageAdded(message, _, live):
                 here = message.room == state.current
+                self._told.news(message)
                 if not live:
                     self._seen_while_away[message.room] = self._seen_while_away.get(message.room, 0) + 1
                     return []
@@ -378,6 +382,8 @@ class LineMode:
                 return self._rendered([message])
             case MessageChanged(message):
                 state.changed(message)
+                if not self._told.news(message):
+                    return []
                 return describe_event(event, room="" if message.room == state.current else state.title(message.room))
             case CaughtUp():
                 return self._caught_up()

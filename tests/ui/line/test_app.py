@@ -89,6 +89,7 @@ def test_messages_can_be_answered_changed_and_taken_back(prompt: Terminal, ben: 
     wait_until(lambda: any(line.reactions for line in ben.history("#lobby")), "the reaction")
     prompt.enter("/delete")
     prompt.wait_for("anna deleted a message")
+    assert prompt.text.count("anna changed a message: a better answer") == 1, "a tick or a thumb is no other wording"
     prompt.enter("/history 5")
     prompt.wait_for("^1", "(deleted)", "👍 anna")
 
