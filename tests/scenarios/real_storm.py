@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -74,7 +75,9 @@ def enter_lobby(people: int, within: float, processes: int | None = None) -> Rea
             ours, theirs = context.Pipe()
             names = [f"person{each}" for each in range(number, people, count)]
             worker = context.Process(
-                target=_crowd, args=(theirs, Where.of(relay), folder / f"crowd{number}", names, number)
+                target=_crowd,
+                args=(theirs, Where.of(relay), folder / f"crowd{number}", names, number),
+                daemon=True,
             )
             worker.start()
             workers.append(worker)
@@ -122,7 +125,7 @@ def _crowd(pipe: Connection, where: Where, folder: Path, names: list[str], seed:
 
     for node in nodes:
         moment = began + deployment.random.random() * within
-        deployment.at(int(moment * 1000), lambda node=node: arrive(node))  # type: ignore[misc]
+        deployment.at(int(moment * 1000), partial(arrive, node))
 
     def all_in() -> bool:
         for node in nodes:
