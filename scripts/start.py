@@ -61,11 +61,14 @@ def main() -> int:
         profile = ["--profile", options.profile[-1]] if options.profile else []
         client = [program(python), "client", *profile]
         if not any("://" in argument for argument in rest):
-            process = running(python) or start(python, options.port)
+            process, port = running(python), last_port(python)
             known = joined(python, options.profile[-1:])
+            if process is None and (port or not known or options.no_client):  # else somebody else's server is meant
+                process = start(python, options.port or port)
             if not known:
                 client.append(own_link(python))
-            guide(python, process, first=not known)
+            if process is not None:
+                guide(python, process, first=not known)
         client += rest
     except (SetupError, KeyboardInterrupt) as error:
         print(f"start: {error or 'interrupted'}", file=sys.stderr)
@@ -95,6 +98,17 @@ def running(python: Path) -> int | None:
         return None  # no database yet
     found = json.loads(result.stdout)["running"]
     return int(found["process"]) if found else None
+
+
+def last_port(python: Path) -> int | None:
+    """The port that the server here had when it ran last, which its links name; None if it never ran."""
+    code = (
+        "import os; from secure_chat.server.config import data_directory, load; "
+        "from secure_chat.server.home import Home; "
+        "found = Home(data_directory(load(None, os.environ, (), {}))).last_address; print(found[1] if found else '')"
+    )
+    text = output([str(python), "-c", code]).strip()
+    return int(text) if text else None
 
 
 def start(python: Path, port: int | None) -> int:

@@ -45,6 +45,27 @@ def test_first_command_sets_everything_up(checkout: Checkout) -> None:
     assert "No server is running" in checkout.start("--stop").stdout
 
 
+def test_later_starts_keep_to_what_was_chosen(checkout: Checkout, tmp_path: Path) -> None:
+    """The port that links name; and no server for who has joined somebody else's."""
+    again = checkout.start("--no-client")
+    assert f"Starting the server on port {checkout.port}" in again.stdout, again.stdout + again.stderr
+    link = re.search(r"secure-chat://\S+", again.stdout)
+    assert link is not None
+    elsewhere = {
+        **checkout.environment,
+        "SECURE_CHAT_HOME": str(tmp_path / "client"),
+        "SECURE_CHAT_SERVER_DATA": str(tmp_path / "server"),
+    }
+    url = re.sub(r"//.*:", "//localhost:", link.group())
+    joined = checkout.start(url, "--name", "guest", "--no-passphrase", environment=elsewhere)
+    assert joined.returncode == 0, joined.stdout + joined.stderr
+    back = checkout.start("status", environment=elsewhere)
+    assert "guest" in back.stdout, back.stdout + back.stderr
+    assert "server" not in back.stdout
+    assert not (tmp_path / "server").exists()
+    assert "has stopped" in checkout.start("--stop").stdout
+
+
 def test_server_that_cannot_start_says_why(checkout: Checkout) -> None:
     """The log's last lines and one line of our own; no traceback."""
     with socket.create_server(("", checkout.port)):
