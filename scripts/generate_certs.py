@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a development CA and a server certificate: `python scripts/generate_certs.py --host chat.lan`.
+"""Makes a development CA and a server certificate: `python3 scripts/generate_certs.py --host chat.lan`.
 
 Runs from a checkout without installation; needs only the `cryptography` package, and finds it where start.py put it.
 """
@@ -33,9 +33,9 @@ except ModuleNotFoundError as error:
     sys.exit(f"generate_certs: the package {error.name!r} is missing or too old; python3 scripts/start.py installs it")
 
 EXAMPLES = """examples:
-  python scripts/generate_certs.py                                        for this machine only
-  python scripts/generate_certs.py --host chat.lan --host 192.168.1.10    for a network
-  python scripts/generate_certs.py --renew                                new certificate, same CA
+  python3 scripts/generate_certs.py                                        for this machine only
+  python3 scripts/generate_certs.py --host chat.lan --host 192.168.1.10    for a network
+  python3 scripts/generate_certs.py --renew                                new certificate, same CA
 """
 
 
