@@ -1,5 +1,6 @@
 """Changed keys and new devices in the real terminal, with a relay whose operator cheats."""
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -53,7 +54,9 @@ def test_a_name_with_another_key_stops_everything_until_it_is_decided(tmp_path: 
                 terminal.wait_for("KEY CHANGED")
                 terminal.press("the secret\r")
                 terminal.wait_for(" ! ", "ben's key has changed: compare safety numbers", "(F8 compares)")
-                terminal.press("\x03/accept-key ben\r")
+                found = re.search(r"accept-key ben ([0-9a-f]{16})", terminal.text)
+                assert found
+                terminal.press(f"\x03/accept-key ben {found[1]}\r")
                 terminal.wait_for("new key")
                 terminal.press("\x11")
                 assert terminal.wait() == 0
