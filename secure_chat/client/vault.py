@@ -158,7 +158,10 @@ class Vault:
                 try:
                     _keyring().set_password(_KEYRING_SERVICE, header.salt.hex(), secret.hex())
                 except Exception as error:  # back ends raise whatever they like
-                    raise VaultError(f"the system's keyring refuses to store the key: {error}") from None
+                    why = (str(error).splitlines() or [type(error).__name__])[0].partition(". ")[0]
+                    raise VaultError(
+                        f"the system's keyring refuses the key ({why}); choose a passphrase or a key file instead"
+                    ) from None
             case Lock.KEY_FILE:
                 secret = os.urandom(KEY_LENGTH)
                 write_private(self._key_path, secret)

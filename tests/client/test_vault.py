@@ -132,8 +132,9 @@ def test_refusing_keyring_is_one_clear_line(tmp_path: Path) -> None:
     old = keyring.get_keyring()
     keyring.set_keyring(Keyring())  # type: ignore[no-untyped-call]
     try:
-        with pytest.raises(VaultError, match="keyring"):
+        with pytest.raises(VaultError, match="keyring") as refused:
             Vault(tmp_path).create(Lock.KEYRING)
+        assert str(refused.value).endswith("available); choose a passphrase or a key file instead")
     finally:
         keyring.set_keyring(old)
     assert list(tmp_path.iterdir()) == []
