@@ -30,6 +30,8 @@ _BUSY_MS = 2_000
 """How long to wait for a process that is just closing the store."""
 _LOG_PAGES = 1_000
 """Of the write-ahead log, 4 MiB: from here on it is folded into the file."""
+_TOO_MANY_PAGES = 4_000
+"""Nobody has called `prepare` for long: the commit itself waits for the log to be folded."""
 _LOG_STEP = 512 * 1024
 """Bytes by which the log's file grows: some ten messages."""
 
@@ -221,6 +223,8 @@ class Store:
     def _committed(self, connection: apsw.Connection, schema: str, pages: int) -> int:
         """SQLite tells how many pages the log has now; in place of folding it back within some commit."""
         self._pages = pages
+        if pages >= _TOO_MANY_PAGES:
+            connection.wal_checkpoint(schema, apsw.SQLITE_CHECKPOINT_PASSIVE)
         return apsw.SQLITE_OK
 
     def _load_position(self) -> None:

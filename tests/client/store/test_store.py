@@ -154,6 +154,16 @@ def test_checkpoint_empties_the_log(path: Path) -> None:
     assert not log.exists()
 
 
+def test_log_stays_bounded_where_nobody_prepares(path: Path) -> None:
+    """A restored backup is one long series of commits."""
+    with Store.create(path, KEY) as store:
+        for number in range(50):
+            store.apply([PutRow("a", number.to_bytes(4, "big"), os.urandom(1_000_000))])
+            store.commit()
+        assert path.with_name(path.name + "-wal").stat().st_size < 30_000_000
+        assert len(list(store.scan("a"))) == 50
+
+
 def test_log_stays_short_and_has_room_for_the_next_commit(path: Path) -> None:
     """However much is written; no commit makes the file longer, and everything is there afterwards."""
     log = path.with_name(path.name + "-wal")
