@@ -236,7 +236,7 @@ class Engine:
         if self._session.tick(purpose):
             return
         if purpose == "key_packages":
-            self._keys.retire()
+            self._keys.look_after()
             return
         room = self._state.rooms.get(channel)
         if room is None:

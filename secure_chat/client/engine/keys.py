@@ -24,8 +24,10 @@ __all__ = ["LAST_RESORT_GRACE", "KeyPackages", "Opener", "ReplayedWelcome"]
 PER_SUITE = 20
 LOW = 10
 """Fewer than these at the relay: publish more."""
-REPLACE_AFTER = 30 * 86_400_000
-"""Milliseconds after which all are replaced: a last-resort package must not stay for ever."""
+REPLACE_AFTER = 7 * 86_400_000
+"""Milliseconds after which all are replaced, like the keys in rooms: what was stolen of them is good for no longer."""
+REPLACE_JITTER = 86_400_000
+"""Milliseconds over which clients that were set up together spread that."""
 LAST_RESORT_GRACE = 10 * 60_000
 """Milliseconds for which a last resort's private key outlives its first use: other Welcomes to it may be on their way.
 
@@ -34,8 +36,8 @@ After that nobody who steals the store opens the Welcome any more; who is added 
 MAX_OPENED = 1_000
 """Groups entered by one last-resort package; after that it opens nothing more."""
 DIGEST_LENGTH = 16
-KEEP_PRIVATE = 60 * 86_400_000
-"""Milliseconds for which private keys of replaced packages are kept: a Welcome may still be on its way."""
+KEEP_PRIVATE = 40 * 86_400_000
+"""Milliseconds for which private keys of packages are kept: a Welcome may wait at the relay for 30 days."""
 
 
 class ReplayedWelcome(SecureChatError):
@@ -67,16 +69,14 @@ class KeyPackages:
 
     def refill(self, answer: LoggedIn) -> None:
         """After login: what is missing or old is published."""
-        self.retire()
         profile = self._state.profile
-        if self._state.now - profile.published_at > REPLACE_AFTER:
-            profile.publish_all = True
-        if profile.publish_all:
+        if profile.publish_all or self._state.now - profile.published_at > REPLACE_AFTER:
             self._replace_all()
-            return
-        stored = dict(answer.key_packages)
-        counts = {suite: stored.get(suite, 0) for suite in (SUITE_CLASSICAL, SUITE_HYBRID)}
-        self._start({suite: count for suite, count in counts.items() if count < LOW})
+        else:
+            stored = dict(answer.key_packages)
+            counts = {suite: stored.get(suite, 0) for suite in (SUITE_CLASSICAL, SUITE_HYBRID)}
+            self._start({suite: count for suite, count in counts.items() if count < LOW})
+        self.look_after()
 
     def low(self, suite: int, remaining: int) -> None:
         """The relay says that few are left."""
@@ -111,6 +111,7 @@ class KeyPackages:
         if replace:
             profile.publish_all, profile.published_at = False, state.now
             state.save_profile()
+            self.look_after()
 
     def _discard_old(self) -> None:
         for reference, value in list(self._state.rows(spaces.KEY_PACKAGES).items()):
@@ -176,14 +177,20 @@ class KeyPackages:
         elif not stored.used:
             stored.used = self._state.now
             self._state.put(spaces.KEY_PACKAGES, reference, stored)
-            self.retire()
             self._replace_all()
+            self.look_after()
 
-    def retire(self) -> None:
-        """Deletes last resorts whose time is over, and sees to the others when theirs is."""
-        for reference, value in list(self._state.rows(spaces.KEY_PACKAGES).items()):
+    def look_after(self) -> None:
+        """Deletes used last resorts whose time is over, replaces what is old, and comes back when more is due."""
+        state = self._state
+        for reference, value in list(state.rows(spaces.KEY_PACKAGES).items()):
             used = spaces.decode(StoredKeyPackage, value).used
-            if used and self._state.now >= used + LAST_RESORT_GRACE:
-                self._state.delete(spaces.KEY_PACKAGES, reference)
+            if used and state.now >= used + LAST_RESORT_GRACE:
+                state.delete(spaces.KEY_PACKAGES, reference)
             elif used:
-                self._state.set_timer("key_packages", b"", used + LAST_RESORT_GRACE)
+                state.set_timer("key_packages", b"", used + LAST_RESORT_GRACE)
+        due = state.profile.published_at + REPLACE_AFTER
+        if state.now < due:
+            state.set_timer("key_packages", b"", due + state.jitter(1, REPLACE_JITTER))
+        elif self._session.entered and not self._publishing:  # else the next login sees to it
+            self._replace_all()

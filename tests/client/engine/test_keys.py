@@ -62,10 +62,21 @@ def test_old_key_packages_are_replaced_by_new_ones() -> None:
     with world() as w:
         alice = w.join("alice")
         first = {one.bundle for one in stored(alice)}
-        for _ in range(3):
+        for _ in range(6):
             w.sleep(REPLACE_AFTER + DAY)
         assert at_the_relay(w, alice) == {3: PER_SUITE, 0xF00E: PER_SUITE}
         assert not first & {one.bundle for one in stored(alice)}
+
+
+def test_key_packages_are_replaced_weekly_though_the_connection_lasts() -> None:
+    """Nobody has to log in anew for that; what was stolen of them leads into no room after about a week."""
+    with world() as w:
+        alice = w.join("alice")
+        first = alice.engine._state.profile.published_at
+        assert first
+        w.run_for(REPLACE_AFTER + DAY + 60_000)
+        assert alice.engine._state.profile.published_at > first + REPLACE_AFTER
+        assert at_the_relay(w, alice) == {3: PER_SUITE, 0xF00E: PER_SUITE}
 
 
 def test_a_certificate_is_renewed_before_it_ends() -> None:
