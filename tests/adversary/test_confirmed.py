@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from secure_chat.client.commands import RefreshKeys, Send
 from secure_chat.client.events import SecurityKind, SecurityNotice
 from secure_chat.wire.messages import Append, Appended, ClientMessage, Entry, EntryKind, LoggedIn, ServerMessage
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, noticed
 from tests.adversary.members import room_of
-from tests.adversary.relay import changed, lying_relay
+from tests.adversary.relay import changed
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all

@@ -8,10 +8,11 @@ from secure_chat.client.events import Invited, RoomRemoved, SecurityKind
 from secure_chat.client.queries import GetInvitations
 from secure_chat.client.views import InvitationView
 from secure_chat.wire.messages import ChannelClosed, EntryKind
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
-from tests.adversary.relay import LyingRelay, lying_relay
+from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all

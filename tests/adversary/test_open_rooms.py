@@ -19,9 +19,10 @@ from secure_chat.wire.messages import (
     GroupInfoResult,
     ServerMessage,
 )
+from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
-from tests.adversary.relay import Branch, LyingRelay, changed, lying_relay
+from tests.adversary.relay import Branch, LyingRelay, changed
 from tests.adversary.rooms import kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
