@@ -138,7 +138,7 @@ def _crowd(pipe: Connection, where: Where, folder: Path, names: list[str], seed:
     pipe.send([entered[node] - arrived[node] for node in nodes])
     deployment.run_until(pipe.poll, PATIENCE, "the other processes")
     pipe.recv()
-    deployment.settle(10 * SECOND)
+    deployment.settle(4 * SECOND)
     epochs = {node.rooms()["#lobby"].epoch for node in nodes}
     pipe.send((deployment.traffic(), used, epochs))
     deployment.close()
@@ -164,7 +164,7 @@ def remove_flooders(members: int, flood: Flood, witnesses: int = WITNESSES) -> l
             for node in online:
                 _accept(node)
             assert len(admin.engine._state.accounts(room_of(admin, "#crowd"))) == members
-            deployment.settle()
+            deployment.settle(2 * SECOND)
             return [
                 remove(deployment, "#crowd", admin, mallory, [admin, *honest], flood, head_start, PATIENCE)
                 for mallory, head_start in zip(mallories, HEAD_STARTS, strict=True)
