@@ -1,14 +1,15 @@
 """What may go wrong while people do something, under the world's seed; and people who try again until it is so."""
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from secure_chat.client.commands import AcceptInvitation, Command, CreateRoom, InvitePeople, JoinRoom, Send
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.events import Failed
-from secure_chat.client.views import MessageView
+from secure_chat.client.views import DeliveryState, MessageView
 from tests.scenarios.harness import Network, Node, World
 
-__all__ = ["TROUBLES", "Person", "Trouble"]
+__all__ = ["TROUBLES", "End", "Person", "Story", "Trouble"]
 
 TROUBLES: dict[str, tuple[str, ...]] = {
     "nothing": (),
@@ -188,3 +189,14 @@ class Person:
     def notices(self, name: str) -> list[str]:
         """The notices of a room, oldest first."""
         return [line.text for line in self.node.history(self.id(name)) if line.kind == "notice"]
+
+    def is_out(self, text: str) -> bool:
+        """Whether one's own message is at the relay."""
+        line = self.line(text)
+        return line is not None and line.state is not DeliveryState.QUEUED
+
+
+End: TypeAlias = Callable[[], None]
+"""What is looked at when everything has calmed down."""
+Story: TypeAlias = Callable[[Person, Person, Person], End]
+"""Plays in the middle of trouble."""
