@@ -6,6 +6,7 @@ All widths are those of `rich.cells`, which Textual uses as well.
 """
 
 import re
+import unicodedata
 from functools import lru_cache
 
 from rich.cells import cell_len, get_character_cell_size
@@ -14,9 +15,29 @@ from secure_chat.ui.text import MAX_MARKS, clean, clean_line
 
 __all__ = ["cell_len", "cut", "line", "pad", "paragraphs", "wrap"]
 
-# Soft hyphen, joiners and direction marks, variation selectors; skin tones.
-_UNSTABLE = re.compile("[\u00ad\u200d-\u200f\u034f\u115f-\u1160\u17b4\u17b5\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]")
-_FLAGS = {0x1F1E6 + number: chr(ord("A") + number) for number in range(26)}
+# Soft hyphen, joiners and direction marks, Hangul fillers, variation selectors; skin tones.
+_UNSTABLE = re.compile(
+    "[\u00ad\u200d-\u200f\u034f\u115f-\u1160\u17b4\u17b5\u3164\uffa0\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]"
+)
+_EMOJI = range(0x1F000, 0x1FB00)
+_REMEMBERED = 10_000
+"""Code points whose fate is remembered: those of a chat, not all of Unicode."""
+
+
+class _Settled(dict[int, str]):
+    """For `str.translate`: what each code point becomes."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        is_emoji = code in _EMOJI and get_character_cell_size(character) == 2
+        if unicodedata.category(character) == "Cn" and not is_emoji:  # emoji may be newer than this Python
+            character = "\ufffd"  # unassigned: one cell for some, two for others
+        if len(self) < _REMEMBERED:
+            self[code] = character
+        return character
+
+
+_SETTLED = _Settled({0x1F1E6 + number: chr(ord("A") + number) for number in range(26)})
 """Flags are two letters of a country, in terminals of one to four cells."""
 _NON_JOINERS = re.compile("\u200c+")
 _WORDS = re.compile(r"\S+[ ]*|[ ]+|\s")
@@ -116,7 +137,7 @@ def _pieces(word: str, first: int, cells: int) -> list[str]:
 def _stable(text: str) -> str:
     if text.isascii():
         return text
-    return _NON_JOINERS.sub("\u200c", _UNSTABLE.sub("", text.translate(_FLAGS)))
+    return _NON_JOINERS.sub("\u200c", _UNSTABLE.sub("", text.translate(_SETTLED)))
 
 
 @lru_cache(maxsize=4096)
