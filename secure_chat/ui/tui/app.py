@@ -137,6 +137,11 @@ class ChatApp(App[str]):
             self._title = title
             notify.set_title(self, title)
 
+    def action_command_palette(self) -> None:
+        """All commands; over a window they would have nothing to work on."""
+        if isinstance(self.screen, ChatScreen):
+            super().action_command_palette()
+
     def action_quit_hint(self) -> None:
         """Ctrl-C ends nothing by accident: it drops what was written, as in a shell."""
         if self._chat is None or self.screen is not self._chat:

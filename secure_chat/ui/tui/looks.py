@@ -125,9 +125,9 @@ NIGHT: Final = Look(
     name="night",
     dark=True,
     background="#10141a",
-    surface="#171c24",
-    raised="#252d39",
-    text="#dbe2ec",
+    surface="#1a1d22",
+    raised="#282d35",
+    text="#e0e3e7",
     dim="#8c98a9",
     accent="#6cb6ff",
     good="#6fdc9a",
@@ -154,7 +154,7 @@ DAY: Final = Look(
     mark="#ffe08a",
     mention="#fff6d8",
     senders=(
-        "#0a5bb5", "#a34700", "#1f6e2c", "#6a3fb5", "#b3261e", "#006a70", "#7d5200", "#a62a75", "#3f51b5", "#4f6310",
+        "#0a5bb5", "#8f4000", "#1f6e2c", "#6a3fb5", "#b3261e", "#006a70", "#7d5200", "#a62a75", "#3f51b5", "#4f6310",
     ),
 )  # fmt: skip
 CONTRAST: Final = Look(

@@ -1,6 +1,7 @@
 """Colours that can be read."""
 
 import pytest
+from rich.color import Color, ColorSystem
 
 from secure_chat.ui.tui.looks import CONTRAST, LOOKS, Look
 
@@ -42,3 +43,21 @@ def test_an_account_keeps_its_colour() -> None:
         colours = {look.sender(f"{number:08x}" + "0" * 56).color for number in range(200)}
         assert len(colours) == len(set(look.senders))
         assert look.sender("not hex").bold
+
+
+def in_256(colour: str) -> str:
+    """What a terminal with 256 colours shows."""
+    red, green, blue = Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT).get_truecolor()
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_256_colours_are_enough(look: Look) -> None:
+    """Every text can still be read, surfaces stay without a hue, and people's colours stay apart."""
+    surfaces = [in_256(each) for each in (look.background, look.surface, look.raised)]
+    assert all(len({each[1:3], each[3:5], each[5:7]}) == 1 for each in surfaces), surfaces
+    for ink in (look.text, look.dim, look.accent, look.good, look.warning, look.bad, *look.senders):
+        for surface in surfaces[:2]:
+            assert contrast(in_256(ink), surface) >= 4.4, (ink, in_256(ink), surface)
+    assert contrast(in_256(look.text), surfaces[2]) >= 4.5
+    assert len({in_256(each) for each in look.senders}) >= len(look.senders) - 2
