@@ -161,8 +161,7 @@ class Epochs:
                 self._tell(room, "promoted", f"{actor} made {self._name(account)} an admin", account, time)
         for account in before.admins:
             if account not in after.admins:
-                name = self._name(account)
-                text = f"{name} is no admin any more" if account == committer else f"{actor} took {name}'s admin right"
+                text = f"{actor} took {self._name(account)}'s admin right"
                 self._tell(room, "demoted", text, account, time)
         for account in before.banned:
             if account not in after.banned:

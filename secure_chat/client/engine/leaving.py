@@ -13,8 +13,7 @@ from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task, wait
-from secure_chat.client.errors import CommandFailed
-from secure_chat.client.events import FailureCode, RoomRemoved, SecurityKind
+from secure_chat.client.events import RoomRemoved, SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.mls.messages.proposals import Remove
 from secure_chat.wire.errors import ErrorCode, RelayError
@@ -22,8 +21,6 @@ from secure_chat.wire.messages import Append, Appended, ChannelChange, EntryKind
 
 __all__ = ["Leaving"]
 
-HAND_OVERS = 3
-"""Attempts at leaving the room to others who may be leaving, too."""
 STALE_TRIES = 5
 """Attempts at a proposal that commits of others keep making stale; the leave note holds in any case."""
 
@@ -142,21 +139,14 @@ class Leaving:
         state.emit(RoomRemoved(room.channel.hex(), room.name, reason, by))
 
     def _hand_over(self, room: Room) -> Task[None]:
-        """An admin gives the right back, lest it come back with them; the last one passes it to the lowest leaf."""
+        """The last admin promotes the member with the lowest leaf before going."""
         state = self._state
-        own = state.own_account
-        for tries in reversed(range(HAND_OVERS)):
-            roles = state.roles(room)
-            others = [account for account in state.accounts(room) if account != own]
-            if roles is None or room.kind == RoomKind.DIRECT or not others or own not in roles.admins:
-                return
-            heir = () if any(account in roles.admins for account in others) else others[:1]
-            try:
-                yield from wait(self._commits.wish(room, Wish(promote=frozenset(heir), demote=frozenset({own}))))
-            except CommandFailed as failure:
-                if failure.code is not FailureCode.NOT_ALLOWED or not tries:
-                    raise
-                # The other admin, or the heir, has left in the same moment.
+        roles = state.roles(room)
+        others = [account for account in state.accounts(room) if account != state.own_account]
+        if roles is None or room.kind == RoomKind.DIRECT or not others or state.own_account not in roles.admins:
+            return
+        if not any(account in roles.admins for account in others):
+            yield from wait(self._commits.wish(room, Wish(promote=frozenset(others[:1]))))
 
     def _propose(self, room: Room) -> Task[None]:
         state = self._state

@@ -11,16 +11,13 @@ from secure_chat.client.commands import (
     DeclineInvitation,
     InvitePeople,
     JoinRoom,
-    Kick,
     LeaveRoom,
-    Promote,
-    RenameRoom,
     Send,
     StartDirect,
 )
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import Done, FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
+from secure_chat.client.events import FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
 from secure_chat.client.queries import GetInvitations, GetMembers
 from secure_chat.client.views import MemberView
 from tests.scenarios.harness import GENEROUS, Node, World, world
@@ -301,51 +298,3 @@ def test_two_rooms_of_one_name_are_told_apart_by_their_ids() -> None:
 def test_a_groups_id_names_its_channel_and_founding() -> None:
     """So that no group passes for another room's."""
     assert group_prefix(bytes(16), 3) == bytes(16) + b"\x00" * 7 + b"\x03"
-
-
-def test_admin_who_left_comes_back_without_the_right() -> None:
-    """It was given back on leaving, in the same commit that passes it on where nobody else has it."""
-    with world() as w:
-        alice, bob, carol = (w.join(name) for name in ("alice", "bob", "carol"))
-        room = str(alice.do(CreateRoom("team")))
-        alice.do(InvitePeople(room, ("bob", "carol")))
-        w.settle()
-        for node in (bob, carol):
-            node.do(AcceptInvitation(room))
-        alice.do(LeaveRoom(room))
-        w.settle()
-        assert alice.told(RoomRemoved)[-1].reason == "you left"
-        assert _admins(bob, room) | _admins(carol, room) == {"bob"}
-        bob.do(InvitePeople(room, ("alice",)))
-        w.settle()
-        alice.do(AcceptInvitation(room))
-        w.settle()
-        assert _admins(carol, room) == {"bob"}
-        assert alice.fails(Kick(room, "bob")) is FailureCode.NOT_ALLOWED
-        check_all([alice, bob, carol])
-
-
-def test_admins_who_leave_at_the_same_moment_leave_the_room_to_the_last() -> None:
-    """Each sees that the other is there to keep the right, until one of them is first."""
-    with world() as w:
-        alice, bob, carol = (w.join(name) for name in ("alice", "bob", "carol"))
-        room = str(alice.do(CreateRoom("team")))
-        alice.do(InvitePeople(room, ("bob", "carol")))
-        w.settle()
-        for node in (bob, carol):
-            node.do(AcceptInvitation(room))
-        alice.do(Promote(room, "bob"))
-        w.settle()
-        refs = [(node, node.ask(LeaveRoom(room))) for node in (alice, bob)]
-        w.settle(60_000)
-        for node, ref in refs:
-            assert isinstance(node.answer(ref), Done), node.answer(ref)
-        assert members(carol, room) == {"carol"}
-        carol.do(RenameRoom(room, "mine"))
-        check_all([alice, bob, carol])
-
-
-def _admins(node: Node, room: str) -> set[str]:
-    views = node.do(GetMembers(room))
-    assert isinstance(views, tuple)
-    return {view.handle for view in views if isinstance(view, MemberView) and view.admin}
