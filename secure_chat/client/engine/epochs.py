@@ -161,7 +161,8 @@ class Epochs:
                 self._tell(room, "promoted", f"{actor} made {self._name(account)} an admin", account, time)
         for account in before.admins:
             if account not in after.admins:
-                text = f"{actor} took {self._name(account)}'s admin right"
+                name = self._name(account)
+                text = f"{name} is no admin any more" if account == committer else f"{actor} took {name}'s admin right"
                 self._tell(room, "demoted", text, account, time)
         for account in before.banned:
             if account not in after.banned:
