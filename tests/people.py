@@ -22,8 +22,9 @@ def invite_link(relay: RelayProcess, uses: int = 1) -> str:
 
 
 def join(relay: RelayProcess, name: str, *, passphrase: str | None = None) -> Client:
-    """A person of this name, in the profile of this name, who is in the lobby."""
+    """A person of this name, in the profile of this name, who is in the lobby and has seen the recovery code."""
     client = Client.join(invite_link(relay), name, profile=name, passphrase=passphrase)
+    client.recovery_code_seen()
     assert client.wait_until_entered()
     return client
 

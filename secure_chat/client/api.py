@@ -330,6 +330,10 @@ class Client(Link):
         """The devices of this account."""
         return cast("tuple[DeviceView, ...]", self._views(queries.GetDevices()))
 
+    def recovery_code_seen(self) -> None:
+        """The person has been shown the recovery code: nobody needs to show it of itself again."""
+        self.ask(commands.RecoveryCodeSeen())
+
     def recovery_code(self) -> str:
         """The code with which a new installation becomes a device of this account."""
         return self._view(str, queries.GetRecoveryCode())

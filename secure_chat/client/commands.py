@@ -37,6 +37,7 @@ __all__ = [
     "Promote",
     "React",
     "Reconnect",
+    "RecoveryCodeSeen",
     "RefreshKeys",
     "RenameRoom",
     "RestartRoom",
@@ -296,6 +297,10 @@ class Reconnect(Struct, frozen=True):
     """Try to connect now instead of waiting."""
 
 
+class RecoveryCodeSeen(Struct, frozen=True):
+    """The person has been shown the recovery code; until then `StatusView.recovery_due` asks for it."""
+
+
 class RevokeDevice(Struct, frozen=True):
     """Shut another device of this account out of everything."""
 
@@ -346,6 +351,7 @@ Action: TypeAlias = (
     | SetVisible
     | SetAddress
     | Reconnect
+    | RecoveryCodeSeen
     | RevokeDevice
     | DeleteAccount
 )

@@ -5,16 +5,16 @@ import random
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from secure_chat.client.backup import restore_backup
 from secure_chat.client.engine.create import is_registered, new_profile
 from secure_chat.client.engine.effects import PutRow
-from secure_chat.client.errors import JoinError, NameTaken, ProfileExists, UnreachableError
+from secure_chat.client.errors import JoinError, NameTaken, ProfileExists, UnreachableError, VaultError
 from secure_chat.client.events import ConnectionChanged, Event, ShuttingDown
 from secure_chat.client.opening import Opened, own
-from secure_chat.client.profile import CA_KEY, SHELL_SPACE, Profile, ProfileLock
+from secure_chat.client.profile import CA_KEY, LOCK_NAME, SHELL_SPACE, Profile, ProfileLock
 from secure_chat.client.store import Store
 from secure_chat.client.vault import Lock
 from secure_chat.client.views import ConnectionState
@@ -51,9 +51,10 @@ def join(
         now = time.time_ns() // 1_000_000
         ca = _fetch_ca(invite, now // 1000)
         key = profile.vault.create(lock, passphrase)
-        store = Store.create(profile.store_path, key)
-        store.apply(_first_rows(invite, handle, account, ca, now))
-        store.commit()
+        with _whole_store(profile, key) as made:
+            made.apply(_first_rows(invite, handle, account, ca, now))
+            made.commit()
+        store = Store.open(profile.store_path, key)
         events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         opened = own(profile, owned, store, events.put)
     try:
@@ -76,7 +77,7 @@ def restore_profile(path: Path, words: str, name: str, lock: Lock, passphrase: s
     """Makes the profile `name` from a backup; raises ProfileExists or BackupError and then leaves nothing behind."""
     profile = Profile(name)
     with _new(profile) as owned:
-        with Store.create(profile.store_path, profile.vault.create(lock, passphrase)) as store:
+        with _whole_store(profile, profile.vault.create(lock, passphrase)) as store:
             restore_backup(path, words, store)
         owned.release()
 
@@ -88,6 +89,7 @@ def _new(profile: Profile) -> Iterator[ProfileLock]:
     owned = profile.acquire()
     try:
         _require_new(profile)  # another process may have joined and ended in between
+        _clear(profile)
     except ProfileExists:
         owned.release()
         raise
@@ -96,6 +98,24 @@ def _new(profile: Profile) -> Iterator[ProfileLock]:
     except BaseException:
         _discard(profile, owned)
         raise
+
+
+@contextmanager
+def _whole_store(profile: Profile, key: bytes) -> Iterator[Store]:
+    """A store that is there as a whole or, should this process die, not at all."""
+    path = profile.store_path.with_suffix(".new")
+    with Store.create(path, key) as store:
+        yield store
+    path.replace(profile.store_path)
+
+
+def _clear(profile: Profile) -> None:
+    """What a process left here that died while making the profile; nobody has seen anything of it."""
+    with suppress(VaultError):
+        profile.vault.destroy()
+    for path in profile.directory.iterdir():
+        if path.is_file() and path.name != LOCK_NAME:
+            path.unlink()
 
 
 def _discard(profile: Profile, owned: ProfileLock) -> None:

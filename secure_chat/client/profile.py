@@ -22,10 +22,12 @@ from secure_chat.client.errors import ProfileBusy, ProfileError, ProfileMissing
 from secure_chat.client.files import make_private_directory
 from secure_chat.client.vault import Vault
 
-__all__ = ["CA_KEY", "DEFAULT_PROFILE", "SHELL_SPACE", "Profile", "ProfileLock", "home", "profiles"]
+__all__ = ["CA_KEY", "DEFAULT_PROFILE", "LOCK_NAME", "SHELL_SPACE", "Profile", "ProfileLock", "home", "profiles"]
 
 DEFAULT_PROFILE = "default"
 
+LOCK_NAME = "lock"
+"""The file whose lock is the ownership of a profile."""
 SHELL_SPACE = "shell"
 """The store's space for what is kept beside the engine's rows."""
 CA_KEY = b"ca"
@@ -79,7 +81,7 @@ class Profile:
     def acquire(self) -> "ProfileLock":
         """Makes this process the owner; raises ProfileBusy if another one is."""
         make_private_directory(self.directory)
-        return ProfileLock(self.directory / "lock", self.name)
+        return ProfileLock(self.directory / LOCK_NAME, self.name)
 
     def delete(self) -> None:
         """Removes the profile for ever, its key first; the caller owns it and has closed the store."""

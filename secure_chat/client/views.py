@@ -267,3 +267,5 @@ class StatusView(Struct, frozen=True):
     version: str
     reason: str = ""
     """Why there is no connection, and what a person can do; empty while there is one."""
+    recovery_due: bool = False
+    """The recovery code of this new account has not been shown yet: show it, then say `RecoveryCodeSeen`."""

@@ -8,6 +8,8 @@ import pytest
 from secure_chat.client.api import Client
 from secure_chat.client.errors import JoinError, ProfileExists, UnreachableError
 from secure_chat.client.profile import Profile
+from secure_chat.client.store import Store
+from secure_chat.client.vault import Lock
 from secure_chat.client.views import RoomKind
 from secure_chat.identity.errors import HandleError, InviteLinkError, RecoveryCodeError
 from secure_chat.identity.invite import InviteLink, encode_token
@@ -90,3 +92,31 @@ def test_profile_that_exists_is_never_overwritten(home: Path, relay: RelayProces
     with pytest.raises(ProfileExists, match="choose another"):
         Client.join(invite_link(relay), "other", profile="fritz")
     assert (home / "profiles" / "fritz" / "store.db").read_bytes() == before
+
+
+@pytest.mark.usefixtures("home")
+def test_what_a_death_while_making_the_profile_left_is_no_obstacle(relay: RelayProcess) -> None:
+    """A locked key without a store, half a store: the same link and name, and the profile is made."""
+    link = invite_link(relay, 2)
+    profile = Profile("frieda")
+    with profile.acquire():
+        key = profile.vault.create(Lock.KEY_FILE)
+        with Store.create(profile.store_path.with_suffix(".new"), key):
+            assert not profile.exists
+    with Client.join(link, "frieda", profile="frieda") as frieda:
+        assert frieda.wait_until_entered()
+        assert frieda.status().recovery_due
+    assert sorted(path.name for path in profile.directory.iterdir() if path.suffix == ".new") == []
+
+
+@pytest.mark.usefixtures("home")
+def test_the_code_of_an_account_that_is_there_already_is_not_shown(relay: RelayProcess) -> None:
+    """Who comes with a recovery code has it."""
+    with Client.join(invite_link(relay), "gerd", profile="gerd") as gerd:
+        assert gerd.wait_until_entered()
+        code = gerd.recovery_code()
+        assert gerd.status().recovery_due
+        gerd.recovery_code_seen()
+        assert not gerd.status().recovery_due
+    with Client.join(invite_link(relay), "gerd", profile="gerd-2", recovery_code=code) as other:
+        assert not other.status().recovery_due

@@ -27,6 +27,7 @@ from secure_chat.client.commands import (
     Promote,
     React,
     Reconnect,
+    RecoveryCodeSeen,
     RefreshKeys,
     RenameRoom,
     RestartRoom,
@@ -281,6 +282,7 @@ def _own_account(tour: Tour, alice: Node, bob: Node) -> None:
     views = [view for view in devices if isinstance(view, DeviceView)]
     other = next(view.id for view in views if not view.current)
     tour.do(bob, RevokeDevice(other))
+    tour.do(bob, RecoveryCodeSeen())
     w.settle(20_000)
     assert tour.handles(alice, "#lobby")["bob"].devices == 1
     assert laptop.told(events.ConnectionChanged)[-1].state is ConnectionState.OFFLINE

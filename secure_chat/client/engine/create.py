@@ -29,6 +29,7 @@ def new_profile(
     inviting account's fingerprint, `account` the key of a recovery code (None: a new account). Raises HandleError.
     The engine registers on its first connection.
     """
+    code_due = account is None
     account = account or AccountKey(random.randbytes(32))
     device_id, device_seed = random.randbytes(DEVICE_ID_LENGTH), random.randbytes(32)
     certificate = certify(
@@ -51,6 +52,7 @@ def new_profile(
         token=token,
         inviter=inviter,
         ca_pin=ca_pin,
+        code_due=code_due,
     )
     return [PutRow(spaces.PROFILE, b"profile", spaces.encode(profile))]
 

@@ -7,6 +7,7 @@ from secure_chat.client.commands import (
     CreateInviteLink,
     DeleteAccount,
     Reconnect,
+    RecoveryCodeSeen,
     RevokeDevice,
     SetAddress,
     SetReadReceipts,
@@ -73,6 +74,10 @@ class Own:
                 return self._set_address(address)
             case Reconnect():
                 self._session.reconnect()
+                return None
+            case RecoveryCodeSeen():
+                self._state.profile.code_due = False
+                self._state.save_profile()
                 return None
             case RevokeDevice(device=device):
                 return self._revoke(device)

@@ -127,6 +127,7 @@ class Show:
             profile="",
             version=__version__,
             reason=self._session.reason,
+            recovery_due=profile.code_due,
         )
 
     def _online(self, account: bytes) -> bool:

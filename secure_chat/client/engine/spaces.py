@@ -152,6 +152,8 @@ class Profile(Struct):
     published_at: int = 0
     deleted: bool = False
     next_group: int = 1
+    code_due: bool = False
+    """The recovery code of a new account has not been shown to anybody yet."""
 
     def __repr__(self) -> str:
         return f"<Profile of {self.handle}>"

@@ -89,6 +89,7 @@ def join(
             "",
         ],
     )
+    client.recovery_code_seen()
     if chat:
         run_chat(session, client, plain=not takes_screen(session, plain=plain))
     else:

@@ -3,6 +3,8 @@
 import gc
 import os
 
+import click
+
 from secure_chat.client.api import Client
 from secure_chat.client.profile import Profile
 from secure_chat.ui.arguments import InputError
@@ -25,7 +27,26 @@ def open_chat(session: Session, *, plain: bool) -> None:
     screen = takes_screen(session, plain=plain)
     if not screen:
         profile.require()
-    run_chat(session, session.client(wait=False) if profile.exists else None, plain=not screen)
+    client = session.client(wait=False) if profile.exists else None
+    if client is not None:
+        _show_recovery_code(session, client)
+    run_chat(session, client, plain=not screen)
+
+
+def _show_recovery_code(session: Session, client: Client) -> None:
+    """Joining was interrupted before the new account's code was shown."""
+    if not client.status().recovery_due:
+        return
+    session.say(
+        "Joining was interrupted. This is what you have not seen yet:",
+        "",
+        f"    recovery code: {client.recovery_code()}",
+        "",
+        "Write it down: with it another computer becomes yours, and without it a lost one can't be replaced.",
+        "",
+    )
+    click.pause("Press a key once you have written it down …", err=True)
+    client.recovery_code_seen()
 
 
 def run_chat(session: Session, client: Client | None, *, plain: bool, link: str = "") -> None:

@@ -135,6 +135,7 @@ class FirstRun(Screen[None]):
             case Step.AGAIN:
                 self._enter(Step.PASSPHRASE, "they differ; once more")
             case Step.RECOVERY if self._client is not None:
+                self.app.run_worker(asyncio.to_thread(self._client.recovery_code_seen))
                 self.app.joined(self._client)
             case _:
                 pass
