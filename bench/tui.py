@@ -182,6 +182,7 @@ def measure(folder: Path, messages: int, keys: int, starts: int, rate: float) ->
     with relay(folder / "relay", {"limits.requests_per_second": 1000}) as server:
         link = _link(folder / "relay", server.port)
         with Client.join(link, "anna", profile="anna") as anna, Client.join(link, "ben", profile="ben") as ben:
+            anna.recovery_code_seen()
             anna.wait_until_entered()
             ben.wait_until_entered()
             lobby = anna.rooms()[0].id

@@ -61,7 +61,9 @@ class Place:
 
     def join(self, name: str) -> Client:
         """A person in the profile of this name."""
-        return Client.join(self.link(), name, profile=name)
+        client = Client.join(self.link(), name, profile=name)
+        client.recovery_code_seen()
+        return client
 
     def environment(self) -> Mapping[str, str]:
         """Of the processes measured: like an installed program they find their modules compiled."""
