@@ -58,7 +58,7 @@ class History:
         room.last_time = max(room.last_time, view.time)
         engine.save(room)
         mention = self._count_unread(room, view)
-        if room.phase != Phase.INVITED:
+        if not _is_undecided(room):
             live = room.channel in engine.live or state is DeliveryState.QUEUED  # just written, connected or not
             engine.emit(MessageAdded(view, mention, live))
         engine.show(room)
@@ -68,7 +68,7 @@ class History:
         """A line has another state, text or reactions."""
         self._state.put_line(view)
         room = self._state.rooms.get(bytes.fromhex(view.room))
-        if room is None or room.phase != Phase.INVITED:
+        if room is None or not _is_undecided(room):
             self._state.emit(MessageChanged(view))
 
     def notice(self, room: Room, detail: str, text: str, account: bytes = b"", time: int = 0) -> None:
@@ -166,3 +166,8 @@ class History:
 
 def _with_text(view: MessageView, text: str) -> MessageView:
     return replace(view, text=text)
+
+
+def _is_undecided(room: Room) -> bool:
+    """Nothing is shown of a room before an invitation to it is accepted, nor while it is being declined."""
+    return room.phase == Phase.INVITED or room.undecided

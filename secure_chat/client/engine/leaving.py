@@ -50,6 +50,7 @@ class Leaving:
         """Proposes the own removal, which any member commits, and ends delivery."""
         if room.phase in (Phase.JOINED, Phase.INVITED) and room.group:
             yield from self._hand_over(room)
+        room.undecided = room.undecided or room.phase == Phase.INVITED  # what still comes is not for who declines
         room.phase = Phase.LEAVING
         self._state.save(room)
         self._state.show(room)

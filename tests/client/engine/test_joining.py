@@ -36,6 +36,21 @@ def members_channel(w: World, name: str) -> int:
     return room.head
 
 
+def test_who_declines_is_shown_nothing_that_still_comes() -> None:
+    """What was written before the others have learned of it is not for them."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        alice.do(CreateRoom("plans", 3, False))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        w.settle()
+        bob.ask(DeclineInvitation("#plans"))
+        alice.ask(Send("#plans", "for members only"))
+        w.settle()
+        shown = [event.message.text for event in bob.told(MessageAdded)]
+        assert "for members only" not in shown
+        assert not bob.rooms()["#plans"].joined
+
+
 def test_a_rooms_name_alone_will_do_where_nobody_is_called_so() -> None:
     """To accept, to look, to leave; but never to send, and never where it could be a person."""
     with world() as w:
