@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import os
 import sys
 from collections import deque
@@ -136,6 +137,7 @@ class LineMode:
             self.show([f"You are {status.handle} at {status.address}. /help shows what you can do."])
             await self._load_rooms()
             self._ready = True
+            gc.freeze()  # what starting made stays: no collection looks at it again
             self._drain()
             await self._read_lines()
         finally:
