@@ -47,7 +47,6 @@ class Turns:
             await self._until_quiet()
             self._current = self._waiting.popleft()
             self._app.post_message(self._current)
-        await self._until_quiet()
 
     async def _until_quiet(self) -> None:
         loop = asyncio.get_running_loop()

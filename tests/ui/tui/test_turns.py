@@ -1,5 +1,7 @@
 """Keys that come all at once, as from a slow line or a script, do what they would do one by one."""
 
+import asyncio
+import time
 from pathlib import Path
 
 from textual import events
@@ -10,6 +12,10 @@ from tests.people import environment, invite_link, join, program
 from tests.relay_process import RelayProcess
 from tests.terminal import Terminal
 from tests.ui.tui.driving import Chat, open_chat, run
+
+
+SOON = 30.0
+"""Seconds; far more than a key takes, and no other key comes meanwhile."""
 
 
 def send_all(chat: Chat, *keys: str) -> None:
@@ -33,6 +39,27 @@ def test_editing_keys_work_on_what_was_typed_before_them(relay: RelayProcess) ->
                 send_all(chat, *"next", "backspace", "enter", *"rest")
                 await chat.until(lambda: chat.screen.composer.text == "rest", "the last letters")
                 await chat.until(lambda: texts(quick, "#lobby")[-2:] == ["1abcd2", "nex"], "both messages")
+
+    run(scenario)
+
+
+def test_no_key_waits_for_another_one(relay: RelayProcess) -> None:
+    """Whenever a second key comes while the first is being dealt with, it is dealt with, too, and at once."""
+
+    async def scenario() -> None:
+        with join(relay, "beat") as beat:
+            async with open_chat(beat, "beat") as chat:
+                expected = ""
+                for number in range(150):
+                    send_all(chat, "a")
+                    for _ in range(number):
+                        await asyncio.sleep(0)
+                    send_all(chat, "b")
+                    expected += "ab"
+                    deadline = time.monotonic() + SOON
+                    while chat.screen.composer.text != expected:
+                        assert time.monotonic() < deadline, f"round {number}"
+                        await asyncio.sleep(0.001)
 
     run(scenario)
 
