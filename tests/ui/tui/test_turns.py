@@ -13,7 +13,6 @@ from tests.relay_process import RelayProcess
 from tests.terminal import Terminal
 from tests.ui.tui.driving import Chat, open_chat, run
 
-
 SOON = 30.0
 """Seconds; far more than a key takes, and no other key comes meanwhile."""
 
