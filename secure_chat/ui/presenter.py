@@ -177,10 +177,10 @@ def _event_lines(event: Event, room: str) -> list[str]:
         case NewDevice(handle):
             return [f"-- {handle} uses a new device (certified by the same account key)"]
         case KeyChanged(handle, _, new, _, explanation):
-            key = short_fingerprint(bytes.fromhex(new)).replace(" ", "")
+            choices = f"/verify {handle}, or /accept-key {handle} {_short(new)}"
             return [
                 f"!! {handle}'s account key has CHANGED. {clean_line(explanation)}",
-                f"!! Nothing is sent to {handle} until you decide: /verify {handle}, or /accept-key {handle} {key}",
+                f"!! Nothing is sent to {handle} until you decide: {choices}",
             ]
         case SecurityNotice(_, _, _, text, message) if not message:
             return [f"!! {clean_line(text)}"]
@@ -372,3 +372,11 @@ def _cleaned(lines: Sequence[str]) -> list[str]:
 
 def _count(number: int, singular: str, plural: str = "") -> str:
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
+
+
+def _short(key: str) -> str:
+    """The digits by which `accept-key` knows an account key; nothing for what is none."""
+    try:
+        return short_fingerprint(bytes.fromhex(key)).replace(" ", "")
+    except ValueError:
+        return ""

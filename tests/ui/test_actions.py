@@ -13,6 +13,7 @@ WRITTEN_OUT = {
     commands.StartDirect,  # msg; send to a person
     commands.CreateInviteLink,  # invite-link
     commands.DeleteAccount,  # delete-account
+    commands.RecoveryCodeSeen,  # by joining and by opening the chat
     queries.GetHistory,  # history
     queries.Search,  # search
     queries.GetSafetyNumber,  # fingerprint, verify
