@@ -100,8 +100,11 @@ class Watch:
         ):
             return
         written = node.queued_at.get(line.id, 0)
+        roster = state.roster(room)
         for account in state.accounts(room):
             readers = [other for other in self._world.nodes.values() if self._account(other) == account.hex()]
+            if roster is not None and account in roster.invited:
+                continue  # has accepted, perhaps, but its author can't know that yet
             if account == state.own_account or not readers or any(r in self._world.rogues for r in readers):
                 continue
             entered = [reader.entered.get(line.room, self._world.now) for reader in readers]
