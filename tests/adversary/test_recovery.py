@@ -218,6 +218,25 @@ def test_a_relay_restored_twice_may_count_from_further_back() -> None:
         nothing_false([alice, bob])
 
 
+def test_what_was_written_under_lower_numbers_before_one_came_back_is_read() -> None:
+    """Bob's position is above everything that the relay, restored for the second time, has since given out."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        world.back_up_relay()
+        world.restore_relay(jumps=1_000)
+        world.settle(SOON)
+        says(alice, "restored once", bob)
+        bob.go_offline()
+        world.restore_relay(jumps=1)
+        world.settle(SOON)
+        says(alice, "restored twice")
+        bob.go_online()
+        world.settle(SOON)
+        assert bob.texts()[-2:] == ["restored once", "restored twice"]
+        check_all([alice, bob])
+        nothing_false([alice, bob])
+
+
 def test_a_room_that_a_restored_relay_did_not_list_counts_anew() -> None:
     """Bob entered after the backup and is let in again under lower numbers: these are no repetition."""
     with lying_relay() as world:

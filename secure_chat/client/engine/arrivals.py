@@ -21,7 +21,7 @@ from secure_chat.client.engine.policy import (
     roles_of,
 )
 from secure_chat.client.engine.returning import Returning
-from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.events import Invited, RoomRemoved, SecurityKind
 from secure_chat.client.views import InvitationView, RoomKind
@@ -90,9 +90,7 @@ class Arrivals:
         room.next_keys_at = opener.stored.created
         room.next_asked = opener.stored.asked
         room.introducer = b"" if group.introducer is None else self._account(group.introducer)
-        pending = state.pending.get(channel)
-        if pending is not None and pending.kind != PendingKind.COMMIT:
-            state.save_pending(room, None)
+        self._commits.overtaken(room)
         state.save(room)
         return room
 

@@ -197,9 +197,11 @@ class Channels:
         if summary.last >= self._confirmed.last(summary.channel):
             return
         self._confirmed.forget(summary.channel)
-        self._state.set_back(summary.channel, min(summary.last, self._state.position(summary.channel)))
         if told:
+            # What the relay had when the backup was made has lower numbers than any that it has given since.
+            self._state.set_back(summary.channel, summary.last // JUMP * JUMP)
             return
+        self._state.set_back(summary.channel, min(summary.last, self._state.position(summary.channel)))
         room = self._state.rooms.get(summary.channel)
         text = "The relay was set back to an earlier state without saying so: what it lost since then is missing there."
         if room is None or room.phase == Phase.LEFT:

@@ -383,6 +383,16 @@ class Commits:
             self._done(room, work)
         self._state.poke(room)
 
+    def overtaken(self, room: Room) -> None:
+        """A Welcome leads into the room: the own founding or external commit is given up."""
+        work = self._of(room)
+        pending = self._state.pending.get(room.channel)
+        if pending is not None and pending.kind != PendingKind.COMMIT:
+            committing, work.committing = work.committing, []
+            self._done(room, work)
+            for wish in committing:
+                wish.promise.keep(None)
+
     def abandon(self, room: Room, error: SecureChatError) -> None:
         """A definite refusal: the append is not and will not be in the log."""
         state, work = self._state, self._of(room)

@@ -12,6 +12,7 @@ from secure_chat.client.commands import (
     InvitePeople,
     JoinRoom,
     LeaveRoom,
+    RefreshKeys,
     Send,
     StartDirect,
 )
@@ -136,6 +137,21 @@ def test_two_who_write_to_each_other_at_once_end_in_one_conversation() -> None:
         bob.ask(Send("alice", "hello alice"))
         w.settle(60_000)
         assert sorted(alice.texts()) == sorted(bob.texts()) == ["hello alice", "hello bob"]
+        check_all([alice, bob])
+
+
+@pytest.mark.parametrize("later", [5, 15, 20, 35])
+def test_whoever_was_overtaken_while_founding_changes_the_room_all_the_same(later: int) -> None:
+    """The own founding lost to another's, whose Welcome may come before the refusal: the next commit leaves."""
+    with world(seed=later) as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        alice.ask(Send("bob", "hello"))
+        w.run_for(later)
+        bob.ask(Send("alice", "hello"))
+        w.settle(30_000)
+        for node, other in ((alice, "bob"), (bob, "alice")):
+            node.do(RefreshKeys(other))
+        w.settle(60_000)
         check_all([alice, bob])
 
 
