@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from secure_chat.client.views import (
     AccountId,
     ConnectionState,
@@ -68,12 +70,14 @@ class Model:
     rooms: dict[RoomId, RoomView] = field(default_factory=dict)
     invitations: dict[RoomId, InvitationView] = field(default_factory=dict)
     people: dict[str, PersonView] = field(default_factory=dict)
-    """By handle."""
+    """By handle: of several keys under one name the one that is trusted."""
     members: dict[RoomId, tuple[MemberView, ...]] = field(default_factory=dict)
     connection: Connection = field(default_factory=Connection)
     current: RoomId = ""
     visits: Visits = field(default_factory=Visits)
     queued: int = 0
+    _accounts: dict[AccountId, PersonView] = field(default_factory=dict)
+    """Everybody met, also earlier and doubtful keys."""
     _typing: dict[RoomId, dict[str, int]] = field(default_factory=dict)
     _speakers: dict[RoomId, dict[str, None]] = field(default_factory=dict)
 
@@ -135,10 +139,10 @@ class Model:
         """What is known of the key behind an account."""
         if account == self.account:
             return Trust.SELF
-        person = self.people.get(handle)
-        if person is None:
-            return Trust.FIRST_USE
-        return person.trust if person.account == account else Trust.CHANGED
+        person = self._accounts.get(account)
+        if person is not None:
+            return person.trust
+        return Trust.CHANGED if handle in self.people else Trust.FIRST_USE
 
     def online(self, handle: str) -> bool:
         """Whether a person is known to be online."""
@@ -151,7 +155,34 @@ class Model:
 
     def set_people(self, people: Iterable[PersonView]) -> None:
         """Everybody met."""
-        self.people = {person.handle: person for person in people}
+        self.people.clear()
+        self._accounts.clear()
+        for person in people:
+            self.know(person)
+
+    def know(self, person: PersonView) -> None:
+        """Somebody as they are now."""
+        self._accounts[person.account] = person
+        known = self.people.get(person.handle)
+        if known is None or known.account == person.account or person.trust is not Trust.CHANGED:
+            self.people[person.handle] = person
+
+    def seen_online(self, account: AccountId, online: bool) -> None:
+        """Somebody came or went."""
+        person = self._accounts.get(account)
+        if person is not None:
+            self.know(replace(person, online=online))
+
+    def undecided(self) -> dict[str, list[AccountId]]:
+        """Names that stand for several keys of which none is trusted, and those keys."""
+        found: dict[str, list[AccountId]] = {}
+        for person in self._accounts.values():
+            found.setdefault(person.handle, []).append(person.account)
+        return {
+            handle: accounts
+            for handle, accounts in found.items()
+            if len(accounts) > 1 and self.people[handle].trust is Trust.CHANGED
+        }
 
     # --- who speaks and types
 

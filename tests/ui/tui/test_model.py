@@ -55,7 +55,7 @@ def test_rooms_are_found_by_what_people_call_them() -> None:
 def test_trust_belongs_to_the_account_not_the_name() -> None:
     """The same name with another key is a changed key; one's own account is oneself."""
     made = model()
-    made.people["ben"] = person("ben", Trust.VERIFIED, online=True)
+    made.know(person("ben", Trust.VERIFIED, online=True))
     assert made.trust(BEN, "ben") is Trust.VERIFIED
     assert made.trust("cc" * 32, "ben") is Trust.CHANGED
     assert made.trust(ANNA, "anna") is Trust.SELF
@@ -98,3 +98,22 @@ def test_visits_go_back_and_forward() -> None:
     visits.enter("d")
     assert visits.step(1) is None
     assert visits.step(-1) == "b"
+
+
+def test_of_two_keys_under_one_name_the_trusted_one_counts() -> None:
+    """While neither is trusted the name is undecided; whatever order they are told in, the pinned one stands for it."""
+    old, new = "0b" * 32, "0f" * 32
+    for first, second in ((old, new), (new, old)):
+        made = model()
+        made.set_people([person("ben", Trust.CHANGED, account=first), person("ben", Trust.CHANGED, account=second)])
+        assert {handle: sorted(keys) for handle, keys in made.undecided().items()} == {"ben": [old, new]}
+        assert made.trust(old, "ben") is made.trust(new, "ben") is Trust.CHANGED
+        made.know(person("ben", Trust.FIRST_USE, account=new))
+        made.know(person("ben", Trust.CHANGED, account=old))
+        assert made.undecided() == {}
+        assert made.people["ben"].account == new
+        assert made.trust(new, "ben") is Trust.FIRST_USE
+        assert made.trust(old, "ben") is Trust.CHANGED
+        made.seen_online(new, online=True)
+        made.seen_online("ee" * 32, online=True)
+        assert made.online("ben")

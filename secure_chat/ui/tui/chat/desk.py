@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from msgspec.structs import replace
-
 from secure_chat.client.api import Client
 from secure_chat.client.commands import Command
 from secure_chat.client.events import (
@@ -26,7 +24,7 @@ from secure_chat.client.events import (
     ShuttingDown,
     TypingSeen,
 )
-from secure_chat.client.queries import GetInvitations, GetPeople, GetRooms, GetStatus
+from secure_chat.client.queries import GetInvitations, GetPeople, GetRooms, GetSafetyNumber, GetStatus
 from secure_chat.client.views import (
     ConnectionState,
     DeliveryState,
@@ -36,11 +34,17 @@ from secure_chat.client.views import (
     MessageView,
     PersonView,
     RoomView,
+    SafetyNumberView,
     StatusView,
 )
 from secure_chat.ui.tui.model import Connection, Model
 
 __all__ = ["Changes", "Desk"]
+
+UNDECIDED = (
+    "This was noticed earlier and waits for you. Either {handle} made a new account because the old key was lost, or "
+    "somebody puts themselves in {handle}'s place."
+)
 
 
 @dataclass(slots=True)
@@ -102,6 +106,16 @@ class Desk:
         model.set_people(person for person in people if isinstance(person, PersonView))
         model.invitations = {each.room: each for each in invitations if isinstance(each, InvitationView)}
 
+    async def undecided(self) -> list[KeyChanged]:
+        """Changed keys about which the user has not decided in an earlier run."""
+        found = []
+        for handle, accounts in self.model.undecided().items():
+            facing = await self.ask(GetSafetyNumber(handle))
+            assert isinstance(facing, SafetyNumberView)
+            old = next(account for account in accounts if account != facing.account)
+            found.append(KeyChanged(handle, old, facing.account, False, UNDECIDED.format(handle=handle)))
+        return found
+
     async def count_queued(self) -> None:
         """How many messages wait to go out."""
         status = await self.ask(GetStatus())
@@ -148,10 +162,10 @@ class Desk:
                 changes.lists = True
                 changes.tell.append(event)
             case PersonChanged(person):
-                model.people[person.handle] = person
+                model.know(person)
                 changes.names = changes.lists = changes.members = changes.room = True
-            case PresenceChanged(handle, account, online):
-                self._presence(handle, account, online)
+            case PresenceChanged(_, account, online):
+                model.seen_online(account, online)
                 changes.lists = changes.members = changes.room = True
             case ConnectionChanged(state, reason, retry_at):
                 model.connection = Connection(state, reason, retry_at)
@@ -197,9 +211,3 @@ class Desk:
         if room.id == model.current:
             changes.room = True
             changes.members = changes.members or old is None or (old.epoch, old.members) != (room.epoch, room.members)
-
-    def _presence(self, handle: str, account: str, online: bool) -> None:
-        model = self.model
-        person = model.people.get(handle)
-        if person is not None and person.account == account:
-            model.people[handle] = replace(person, online=online)

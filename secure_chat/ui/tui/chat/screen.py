@@ -157,6 +157,10 @@ class ChatScreen(Screen[None]):
         if joined:
             await self.open_room(max(joined, key=lambda room: room.last_time).id)
         self.app.usable()
+        try:
+            self.teller.ask_about(await self.desk.undecided())
+        except SecureChatError as error:
+            self.fail(error)
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""

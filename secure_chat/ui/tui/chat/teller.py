@@ -1,5 +1,6 @@
 """What the user is told unasked: notices, pointers to other rooms, calls for attention, changed keys."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from secure_chat.client.events import KeyChanged, MessageChanged
@@ -42,9 +43,13 @@ class Teller:
         self._call(changes)
         if changes.removed is not None and changes.removed.room == screen.model.current:
             screen.draw_lists()
-        self._keys += changes.keys
-        if self._keys and not screen.app.busy_with_keys:
-            screen.deeds.start("key_changed")
+        self.ask_about(changes.keys)
+
+    def ask_about(self, keys: Sequence[KeyChanged]) -> None:
+        """Opens the screen about changed keys, if there are any and it is not open."""
+        self._keys += keys
+        if self._keys and not self._screen.app.busy_with_keys:
+            self._screen.deeds.start("key_changed")
 
     def _point_elsewhere(self, changes: Changes) -> None:
         screen = self._screen

@@ -30,6 +30,7 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
         ("Enter", "send"),
         ("Alt-Enter, Ctrl-J", "a new line"),
         ("Tab", "complete a command, name, #room or :emoji:"),
+        ("Ctrl-C Ctrl-Z", "drop what is written, bring it back"),
         ("↑ in an empty input", "correct your last message"),
         ("Esc, Ctrl-↑", "choose a message; or drop the answer you had begun"),
         ("PgUp PgDn", "scroll"),
