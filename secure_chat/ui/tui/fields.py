@@ -13,9 +13,9 @@ __all__ = ["Field", "ListField"]
 
 
 class Field(Input):
-    """Enter hands it in."""
+    """Enter hands it in, also one that was typed before the screen was there: the terminal made a line feed of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "OK", key_display="⏎")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,ctrl+j", "submit", "OK", key_display="⏎")]
 
 
 class ListField(Field):

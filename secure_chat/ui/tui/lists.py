@@ -42,7 +42,7 @@ class LineList(Widget, can_focus=True):
         Binding("pagedown", "step(10)", "Page", show=False),
         Binding("home", "step(-10000)", "First", show=False),
         Binding("end", "step(10000)", "Last", show=False),
-        Binding("enter,space", "pick", "Open", key_display="Enter"),
+        Binding("enter,space,ctrl+j", "pick", "Open", key_display="Enter"),
     ]
 
     @dataclass

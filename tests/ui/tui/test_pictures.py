@@ -1,5 +1,6 @@
 """The main screens as pictures, in two sizes and two looks."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from tests.ui.tui.pictures import compare
 LARGE, SMALL = (118, 34), (60, 16)
 # Accounts are random, and with them the colours of names: here everybody has the first one.
 LOOKS = {look.name: replace(look, name=f"{look.name}-one", senders=look.senders[:1]) for look in (NIGHT, DAY)}
+FRAME = "c5c8c6"
+"""The ink of the window that the picture is framed with."""
 CASES = [(LARGE, "night"), (SMALL, "day")]
 
 
@@ -165,6 +168,33 @@ def test_the_chat_in_the_other_looks(relay: RelayProcess, tmp_path: Path, size: 
                 await picture(chat, "chat", tmp_path)
 
     run(scenario)
+
+
+def test_without_colour_everything_is_still_told(
+    relay: RelayProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_COLOR: greys, and the same words and signs."""
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def scenario() -> None:
+        with anna_and_ben(relay) as client:
+            async with open_chat(client, "anna", size=LARGE, looks=[LOOKS["night"]], look="night-one") as chat:
+                await settled(chat)
+                await picture(chat, "no-colour", tmp_path)
+                assert not coloured(chat.app.export_screenshot())
+                chat.screen.take([KeyChanged("ben", "aa" * 32, "bb" * 32, True, EXPLANATION)])
+                await chat.on("KeyChangedScreen")
+                await picture(chat, "no-colour-changed", tmp_path)
+                await chat.type("later", "enter")
+                await chat.on("ChatScreen")
+
+    run(scenario)
+
+
+def coloured(svg: str) -> set[str]:
+    """Colours of text in a picture that are no greys."""
+    inks = set(re.findall(r"\.terminal-[\w-]*r\d+ \{ fill: #([0-9a-f]{6})", svg))
+    return {ink for ink in inks - {FRAME} if len({ink[0:2], ink[2:4], ink[4:6]}) > 1}
 
 
 @pytest.mark.parametrize(("size", "look"), CASES)

@@ -35,7 +35,7 @@ class FirstRun(Screen[None]):
 
     CSS_PATH = Path(__file__).with_name("first_run.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "next", "Next", key_display="⏎"),
+        Binding("enter,ctrl+j", "next", "Next", key_display="⏎"),
         Binding("escape", "back", "Back", key_display="Esc"),
         Binding("f4", "code", "Recovery code", key_display="F4"),
         Binding("f5", "copy", "Copy", key_display="F5"),
