@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from secure_chat.client.commands import RefreshKeys, RestartRoom, Send
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import SecurityKind
+from secure_chat.client.events import MessageAdded, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
-from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
+from secure_chat.wire.messages import CaughtUp, Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
 from tests.adversary.members import room_of
@@ -337,3 +337,16 @@ def test_a_room_whose_numbers_were_shifted_comes_back_when_the_relay_is_honest()
         world.settle()
         assert sorted(bob.texts()[-2:]) == ["back to normal", "good"]
         nothing_false([alice, bob, carol])
+
+
+def test_a_relay_that_never_says_that_all_was_sent_makes_no_message_old() -> None:
+    """What comes in a new conversation while one is online is news, whatever else the relay leaves unsaid of it."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        world.settle()
+        world.outgoing.append(lambda node, m: () if node is bob and isinstance(m, CaughtUp) else (m,))
+        alice.do(Send("bob", "are you there?"))
+        world.settle()
+        added = [event for event in bob.told(MessageAdded) if event.message.text == "are you there?"]
+        assert [event.live for event in added] == [True]
+        assert [event.mention for event in added] == [True]

@@ -59,7 +59,8 @@ class History:
         engine.save(room)
         mention = self._count_unread(room, view)
         if not _is_undecided(room):
-            live = room.channel in engine.live or state is DeliveryState.QUEUED  # just written, connected or not
+            # Just written, connected or not; or nothing is being caught up with, even if the room itself is new here.
+            live = state is DeliveryState.QUEUED or room.channel in engine.live or not engine.quiet
             engine.emit(MessageAdded(view, mention, live))
         engine.show(room)
         return view
