@@ -2,7 +2,8 @@
 
 The real program in a pseudo-terminal, against a real relay, with a real second client, a process of its own, that
 sends 50 messages a second into the open room, whose history holds 100,000 messages. Measured: from the start of the
-process to the last line of history on screen, from a key to its letter on screen, and the largest resident memory.
+process to the last line of history on screen, from a page key to the other page, from the newest message to the oldest
+one and back, from a key to its letter on screen, and the largest resident memory.
 One start before the measured ones has Python keep the compiled modules, as for a user from the second start on.
 """
 
@@ -43,11 +44,14 @@ MESSAGES = 100_000
 RATE = 50.0
 KEYS = 600
 KEYS_PER_SECOND = 10.0
+PAGES = 150
+JUMPS = 10
 STARTS = 7
 SIZE = (120, 40)
 START_MS, KEY_MS, MEMORY_MIB = 450.0, 30.0, 80.0
 """Targets."""
 PATIENCE = 60.0
+FIRST_WORDS = "the-very-first-line-of-the-history"
 LAST_WORDS = "the-very-last-line-of-the-history"
 LETTERS = "ΓΔΘΛΞΠΣΦΨΩ"
 """In no message and in no word of the screen."""
@@ -125,7 +129,8 @@ def fill(profile: str, room: str, count: int) -> None:
         batch = []
         for number in range(count):
             sender, account = chance.choice(people)
-            text = LAST_WORDS if number == count - 1 else " ".join(chance.choices(words, k=chance.randint(1, 40)))
+            text = " ".join(chance.choices(words, k=chance.randint(1, 40)))
+            text = {0: FIRST_WORDS, count - 1: LAST_WORDS}.get(number, text)
             batch.append(
                 PutMessage(
                     MessageView(
@@ -190,6 +195,7 @@ def measure(folder: Path, messages: int, keys: int, starts: int, rate: float) ->
         _, *started = (_start(home) for _ in range(1 + starts))
         screen = Screen(home, "anna")
         screen.wait_for(LAST_WORDS)
+        pages, jumps = _page(screen), _jump(screen)
         with talking(home, "ben", rate):
             screen.wait_for("xxxxx")
             latencies = _type(screen, keys)
@@ -199,6 +205,8 @@ def measure(folder: Path, messages: int, keys: int, starts: int, rate: float) ->
         Figure(
             f"start to usable, {messages:,} messages, median of {starts}", statistics.median(started), "ms", START_MS
         ),
+        Figure(f"page up or down p99 of {2 * PAGES}", percentile(pages, 0.99), "ms"),
+        Figure(f"to the oldest message or back to the newest, longest of {2 * JUMPS}", max(jumps), "ms"),
         Figure(f"key to screen p50, {rate:g} messages a second", percentile(latencies, 0.5), "ms"),
         Figure(f"key to screen p99 of {keys}", percentile(latencies, 0.99), "ms", KEY_MS),
         Figure("largest resident memory", memory, "MiB", MEMORY_MIB),
@@ -210,6 +218,29 @@ def _start(home: Path) -> float:
     took = (screen.wait_for(LAST_WORDS) - screen.begun) * 1000
     screen.end()
     return took
+
+
+def _page(screen: Screen) -> list[float]:
+    """From each key to the first that changes on the screen; a page has been read from the store every few keys."""
+    latencies = []
+    for key in ["\x1b[5~"] * PAGES + ["\x1b[6~"] * PAGES:
+        while screen.read(0.05):
+            pass
+        begun = time.perf_counter()
+        screen.press(key)
+        while not screen.read(PATIENCE):
+            pass
+        latencies.append((time.perf_counter() - begun) * 1000)
+    return latencies
+
+
+def _jump(screen: Screen) -> list[float]:
+    latencies = []
+    for key, words in [("\x1b[1;5H", FIRST_WORDS), ("\x1b[1;5F", LAST_WORDS)] * JUMPS:
+        begun = time.perf_counter()
+        screen.press(key)
+        latencies.append((screen.wait_for(words) - begun) * 1000)
+    return latencies
 
 
 def _type(screen: Screen, keys: int) -> list[float]:
