@@ -14,10 +14,11 @@ import apsw
 from secure_chat.server.storage.sql import Sql, open_connection
 from secure_chat.write_ahead import make_room
 
-__all__ = ["Checkpointer"]
+__all__ = ["PAGES", "Checkpointer"]
 
-_PAGES = 4_096
-"""Of the write-ahead log, 16 MiB: from here on it is folded back."""
+PAGES = 16_384
+"""Of the write-ahead log, 64 MiB: from here on it is folded back. With fewer a busy relay folds a dozen times a second,
+and each time some commit waits for it; with more a start after a crash has long to read."""
 _REMAINDER = 512
 """Pages that are folded back within a commit: about a millisecond of work."""
 _TOO_MANY_PAGES = 131_072
@@ -31,9 +32,10 @@ _PAUSE_SECONDS = 0.02
 class Checkpointer:
     """Told of the log's length after each commit, by the writer; runs its own thread from the first need on."""
 
-    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+    def __init__(self, connection: apsw.Connection, path: Path, pages: int = PAGES) -> None:
         self._writer = connection
         self._path = path
+        self._enough = pages
         self._wanted = threading.Event()
         self._closing = threading.Event()
         self._almost_done = False
@@ -45,7 +47,7 @@ class Checkpointer:
         """SQLite calls this in the writer's thread, after a commit."""
         if pages > self._room:
             self._room = make_room(self._path, pages, _STEP)
-        if pages < _PAGES:
+        if pages < self._enough:
             return apsw.SQLITE_OK
         if self._almost_done or pages > _TOO_MANY_PAGES:
             self._almost_done = False

@@ -23,14 +23,14 @@ def test_the_write_ahead_log_stays_small_while_a_lot_is_written(tmp_path: Path) 
     reader = LogReader(database.path)
     log = database.path.with_name("relay.db-wal")
     largest = seq = 0
-    for _ in range(150):
+    for _ in range(250):
         with database.transaction() as transaction:
             for _ in range(250):
                 seq += 1
                 transaction.log.append(record.number, seq, 0, bytes(4_000))
         largest = max(largest, log.stat().st_size)
         assert reader.read_after(record.id, seq - 1, 10, 10_000)[0][0] == seq
-    assert largest < 100 << 20, "150 MB were written"
+    assert largest < 160 << 20, "250 MB were written"
     reader.close()
     database.close()
     assert not log.exists()
@@ -46,7 +46,7 @@ def test_the_thread_leaves_the_writer_little_to_fold_back(tmp_path: Path) -> Non
     path = tmp_path / "relay.db"
     connection = open_connection(path)
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE entries (payload)").fetchall()
-    checkpointer = Checkpointer(connection, path)
+    checkpointer = Checkpointer(connection, path, 4_096)
     before = path.stat().st_size
     connection.execute("INSERT INTO entries VALUES (randomblob(20000000))")
     pause = threading.Event()
@@ -73,7 +73,7 @@ def test_another_connection_in_its_way_is_waited_for(tmp_path: Path) -> None:
     path = tmp_path / "relay.db"
     connection = open_connection(path)
     connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; CREATE TABLE entries (payload)").fetchall()
-    checkpointer = Checkpointer(connection, path)
+    checkpointer = Checkpointer(connection, path, 4_096)
     other = open_connection(path)
     other.execute("BEGIN; SELECT count(*) FROM entries").fetchall()
     for _ in range(30):
