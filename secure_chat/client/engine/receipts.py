@@ -122,9 +122,13 @@ class Receipts:
             if counter > delivered:
                 break
             # What was written before somebody first came in is not missed by them; what they lost meanwhile is.
-            if any(a <= counter <= b for one in told if counter > one.baseline for a, b in one.missing):
+            there = [one for one in told if counter > one.baseline]
+            if not there:
+                self._forget(room, counter)  # nobody who is here was there: it has reached nobody, and will not
                 continue
-            read = all(one.read >= counter for one in told)
+            if any(a <= counter <= b for one in there for a, b in one.missing):
+                continue
+            read = all(one.read >= counter for one in there)
             if counter in shown and not read:
                 continue
             shown.add(counter)

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from secure_chat.client.commands import MarkRead, Send, SetReadReceipts
+from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, MarkRead, Send, SetReadReceipts
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.content import Progress, Receipt
 from secure_chat.client.engine.create import new_profile
@@ -117,6 +117,22 @@ def test_in_large_rooms_sent_is_final() -> None:
         assert state(alice, message) is DeliveryState.SENT
         assert entries(alice) - before <= 2
         assert not [e for e in alice.told(MessageChanged) if e.message.state is DeliveryState.DELIVERED]
+
+
+def test_what_was_written_to_an_empty_room_is_not_read_by_who_comes_later() -> None:
+    """It has reached nobody: the tick stays the relay's."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        alice.do(CreateRoom("plans", 3, False))
+        early = alice.do(Send("#plans", "anybody?"))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        w.settle()
+        bob.do(AcceptInvitation("#plans"))
+        late = alice.do(Send("#plans", "there you are"))
+        w.settle(30_000)
+        assert state(alice, early) is DeliveryState.SENT
+        assert state(alice, late) is DeliveryState.DELIVERED
+        check_all([alice, bob])
 
 
 class CountingStore(Store):
