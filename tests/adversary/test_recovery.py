@@ -7,7 +7,7 @@ from secure_chat.client.commands import CreateRoom, InvitePeople, JoinRoom, Leav
 from secure_chat.client.engine.recovery import mark_restored
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import ConnectionChanged, Invited, SecurityKind
-from secure_chat.client.views import DeliveryState, MessageKind
+from secure_chat.client.views import ConnectionState, DeliveryState, MessageKind
 from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
@@ -237,6 +237,32 @@ def test_what_was_written_under_lower_numbers_before_one_came_back_is_read() -> 
         nothing_false([alice, bob])
 
 
+def test_a_welcome_whose_entry_the_relay_has_lost_is_asked_for_anew() -> None:
+    """Bob had been let in again under a number that the relay, restored once more, will not reach for long."""
+    with lying_relay() as world:
+        alice, bob, mallory = closed_room(world, "bob", "mallory")
+        world.back_up_relay()
+        world.restore_relay(jumps=1_000)
+        world.settle(SOON)
+        rogue = Rogue(mallory)
+        rogue.append("#plans", EntryKind.COMMIT, poison(rogue.group("#plans"), {rogue.leaf("#plans", "bob")}))
+        world.run_until(lambda: room_of(bob, "#plans").phase == Phase.OUT)
+        world.outgoing.append(Withheld(bob, room_of(bob, "#plans").channel))
+        world.run_until(lambda: room_of(bob, "#plans").next > 0, 300_000)
+        world.outgoing.clear()
+        world.rogues.clear()
+        logins = len(bob.told(ConnectionChanged))
+        world.restore_relay(jumps=1)
+        world.run_until(
+            lambda: any(e.state is ConnectionState.CATCHING_UP for e in bob.told(ConnectionChanged)[logins:]), SOON
+        )
+        assert not room_of(bob, "#plans").next, "it would wait for the old number"
+        world.settle(3 * SOON)
+        says(alice, "back again", bob)
+        says(bob, "so am I", alice)
+        check_all([alice, bob, mallory])
+
+
 def test_a_room_that_a_restored_relay_did_not_list_counts_anew() -> None:
     """Bob entered after the backup and is let in again under lower numbers: these are no repetition."""
     with lying_relay() as world:
@@ -328,15 +354,16 @@ def test_who_leaves_before_the_way_back_is_complete_is_gone() -> None:
 
 
 class Withheld:
-    """A room's commits do not reach a client."""
+    """A room's commits and foundings do not reach a client."""
 
     def __init__(self, victim: Node, channel: bytes) -> None:
         self.victim = victim
         self.channel = channel
 
     def __call__(self, node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
-        hidden = isinstance(message, Entry) and message.channel == self.channel and message.kind is EntryKind.COMMIT
-        return () if hidden and node is self.victim else (message,)
+        if node is not self.victim or not isinstance(message, Entry) or message.channel != self.channel:
+            return (message,)
+        return () if message.kind in (EntryKind.COMMIT, EntryKind.FOUNDING) else (message,)
 
 
 def test_who_had_left_before_the_relay_lost_it_is_not_asked_again() -> None:

@@ -86,6 +86,8 @@ class Channels:
             self._check_last(summary, told=renewed)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
+            if found is not None and room.next_at > found.last:
+                self._lose_next(room)
             if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
                 self._compare(room, found)
             if room.phase == Phase.LEAVING:
@@ -173,6 +175,14 @@ class Channels:
                 state.set_back(room.channel, 0)
                 room.head, room.owed = 0, []
                 state.save(room)
+                if room.next_at:
+                    self._lose_next(room)
+
+    def _lose_next(self, room: Room) -> None:
+        """The relay has lost the entry at which the next group would have begun: it is asked for anew."""
+        self._state.drop_group(room, room.next)
+        room.next = room.next_at = 0
+        self._state.save(room)
 
     def _added_again(self, room: Room, summary: ChannelSummary) -> None:
         """Removed and invited again while this device was away: the person decides anew, as anybody would.
