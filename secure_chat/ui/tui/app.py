@@ -58,9 +58,7 @@ class ChatApp(App[str]):
         self._chat: ChatScreen | None = None
         self.is_usable = False
         """Whether rooms and history are on screen."""
-        self.holds_keys = False
-        """Whether a command runs or a screen comes that decides where the next key goes."""
-        self._turns = Turns(self, lambda: self.holds_keys)
+        self.turns = Turns(self)
         for look in self.looks.values():
             self.register_theme(look.theme)
         self.set_reactive(App.theme, self._wanted_look())
@@ -78,7 +76,7 @@ class ChatApp(App[str]):
         """Keys and pastes one after the other."""
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             is_over = not self.screen_stack
-            if is_over or not self._turns.has_turn(event):
+            if is_over or not self.turns.has_turn(event):
                 return
             if isinstance(event, events.Key) and event.key.startswith("alt+"):
                 event.character = None  # otherwise inputs take Alt-A for an a
@@ -106,7 +104,7 @@ class ChatApp(App[str]):
             return  # Enter was pressed twice
         self.client = client
         self.settings = Settings.load(self._directory)
-        self.holds_keys = True
+        self.turns.held = True
         self.switch_screen(self._new_chat(client))
 
     def choose_look(self) -> None:
@@ -125,7 +123,7 @@ class ChatApp(App[str]):
     def usable(self) -> None:
         """The chat is on screen."""
         self.is_usable = True
-        self.holds_keys = False
+        self.turns.held = False
         gc.freeze()  # what starting made stays: no collection looks at it again
         gc.enable()  # `run_chat` turns it off for the time of starting
         self.show_title()

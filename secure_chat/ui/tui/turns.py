@@ -7,7 +7,6 @@ a letter typed after it, and an Enter would go to the question before the one it
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 
 from textual.app import App
 from textual.events import Key, Paste
@@ -17,6 +16,8 @@ __all__ = ["Turns"]
 
 PATIENCE = 1.0
 """Seconds after which the next key is handed on, whatever still goes on."""
+HOLD = 5.0
+"""Seconds for a command: something said in the wrong room would be worse than letters that show late, once."""
 PAUSE = 0.002
 PASSES = 50
 """Rounds of the event loop before waiting with pauses: a key takes about ten."""
@@ -25,10 +26,10 @@ PASSES = 50
 class Turns:
     """Which key comes next; belongs to the event loop."""
 
-    def __init__(self, app: "App[str]", is_held: Callable[[], bool]) -> None:
-        """`is_held` tells whether something is under way that decides where keys go."""
+    def __init__(self, app: "App[str]") -> None:
+        self.held = False
+        """Whether something is under way that decides where keys go: a command, a new screen."""
         self._app = app
-        self._is_held = is_held
         self._waiting: deque[Key | Paste] = deque()
         self._current: Key | Paste | None = None
         self._task: asyncio.Task[None] | None = None
@@ -50,9 +51,12 @@ class Turns:
 
     async def _until_quiet(self) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        begun = loop.time()
         passes = 0
-        while (self._is_held() or any(pump.message_queue_size for pump in self._pumps())) and loop.time() < deadline:
+        while self.held or any(pump.message_queue_size for pump in self._pumps()):
+            if loop.time() > begun + (HOLD if self.held else PATIENCE):
+                self.held = False
+                return
             passes += 1
             await asyncio.sleep(0 if passes < PASSES else PAUSE)
 

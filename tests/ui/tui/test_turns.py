@@ -63,6 +63,20 @@ def test_no_key_waits_for_another_one(relay: RelayProcess) -> None:
     run(scenario)
 
 
+def test_nothing_holds_keys_for_long(relay: RelayProcess) -> None:
+    """What takes longer than some seconds goes on beside the typing, which is late once and not at every key."""
+
+    async def scenario() -> None:
+        with join(relay, "wait") as wait:
+            async with open_chat(wait, "wait") as chat:
+                chat.app.turns.held = True
+                send_all(chat, *"patience")
+                await chat.until(lambda: chat.screen.composer.text == "patience", "all letters")
+                assert not chat.app.turns.held
+
+    run(scenario)
+
+
 def test_what_follows_a_command_waits_for_it(relay: RelayProcess) -> None:
     """Text typed right behind /create and /room is said in that room, and not in the one before."""
 

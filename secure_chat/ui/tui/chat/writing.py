@@ -112,7 +112,7 @@ class Writing:
         screen.notices.context = None
         screen.notices.drop()
         # A command may lead to another room: what is typed after it waits, so that it isn't said in this one.
-        screen.app.holds_keys |= outgoing.is_command
+        screen.app.turns.held |= outgoing.is_command
         return outgoing
 
     async def send(self, outgoing: Outgoing) -> None:
@@ -125,7 +125,7 @@ class Writing:
                 try:
                     await Commands(screen).run(outgoing.text.rstrip())
                 finally:
-                    screen.app.holds_keys = False
+                    screen.app.turns.held = False
             else:
                 await self._say(outgoing)
         except SecureChatError as error:
