@@ -5,6 +5,7 @@ import unicodedata
 import wcwidth
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import get_character_cell_size
 
 from secure_chat.ui.tui import cells
 
@@ -72,3 +73,10 @@ def test_pictures_that_terminals_disagree_on_become_simple() -> None:
     assert cells.line("👍🏽") == "👍"
     assert cells.cut("a longer text", 8) == "a longe…"
     assert cells.cut("abc", 0) == ""
+
+
+def test_the_width_tables_agree_on_what_is_left() -> None:
+    """For every character that may stand on the screen the table that draws and the terminals' one say the same."""
+    for code in (*range(0x20, 0xD800), *range(0xE000, 0x20000)):
+        for character in cells.line(chr(code)):
+            assert wcwidth.wcwidth(character) == get_character_cell_size(character), hex(ord(character))
