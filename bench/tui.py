@@ -36,6 +36,7 @@ from secure_chat.client.views import DeliveryState, MessageKind, MessageView
 from secure_chat.identity.invite import InviteLink
 from secure_chat.server.control import operate
 from secure_chat.server.core.admin import CreateInviteToken, NewInvite
+from secure_chat.server.errors import LockedError
 from secure_chat.server.home import Home
 
 __all__ = ["main", "measure", "talk"]
@@ -262,7 +263,15 @@ def _type(screen: Screen, keys: int) -> list[float]:
 def _link(data: Path, port: int) -> str:
     from secure_chat import certificates
 
-    answer = operate(Home(data), CreateInviteToken(10, None, "bench"))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            answer = operate(Home(data), CreateInviteToken(10, None, "bench"))
+            break
+        except LockedError:  # the relay listens already, but not yet to its operator
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
     assert isinstance(answer, NewInvite)
     return str(InviteLink("127.0.0.1", port, certificates.load(data / "certs").pin, answer.token))
 
