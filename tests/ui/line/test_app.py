@@ -1,6 +1,7 @@
 """The line mode in a real terminal: typing, completing, what comes in above the prompt."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -146,11 +147,18 @@ def test_mistakes_are_answered_with_the_way_to_do_it(prompt: Terminal) -> None:
     prompt.wait_for("/invite [ROOM] PERSON...", "e.g. /invite #plans bob carol")
 
 
-def test_room_is_exported_and_everything_backed_up(prompt: Terminal, ben: Client, tmp_path: Path) -> None:
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Its name is so short that no line which names a file in it is broken within a word."""
+    with tempfile.TemporaryDirectory(prefix="") as name:
+        yield Path(name)
+
+
+def test_room_is_exported_and_everything_backed_up(prompt: Terminal, ben: Client, folder: Path) -> None:
     """Into new files, with the passphrase unseen; what can't be written says why and changes nothing."""
     ben.send("#lobby", "to be kept")
     prompt.wait_for("ben: to be kept")
-    kept = tmp_path / "lobby.jsonl"
+    kept = folder / "lobby.jsonl"
     prompt.enter(f"/export {kept}")
     prompt.wait_for("unencrypted")
     assert "to be kept" in [json.loads(line)["message"]["text"] for line in kept.read_text().splitlines()]
@@ -159,7 +167,7 @@ def test_room_is_exported_and_everything_backed_up(prompt: Terminal, ben: Client
     prompt.enter("/export")
     prompt.wait_for("usage: /export FILE")
 
-    backup = tmp_path / "everything"
+    backup = folder / "everything"
     prompt.enter(f"/backup {backup}")
     prompt.wait_for("Passphrase of the backup:")
     prompt.enter("tulip")
