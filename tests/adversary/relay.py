@@ -202,7 +202,8 @@ class Branch:
             message.head, message.payload,
         )  # fmt: skip
         self.entries.append(entry)
-        self.world.say(node, Appended(message.id, self.seq, self.head, self.world.now))
+        if node.link is not None:
+            self.world.say(node, Appended(message.id, self.seq, self.head, self.world.now))
         for other in self.nodes:
             if other.link is not None:
                 self.world.say(other, entry)

@@ -12,7 +12,7 @@ from secure_chat.wire.messages import Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import Rogue, poison, room_of
-from tests.adversary.relay import Branch
+from tests.adversary.relay import Branch, changed
 from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all
@@ -364,6 +364,26 @@ class Withheld:
         if node is not self.victim or not isinstance(message, Entry) or message.channel != self.channel:
             return (message,)
         return () if message.kind in (EntryKind.COMMIT, EntryKind.FOUNDING) else (message,)
+
+
+def test_who_is_told_that_an_accepted_change_was_not_can_still_leave() -> None:
+    """The others have bob's leaf as his own commit made it, and he was shown another head: his notes name that leaf."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def lie(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            shown = node is bob and isinstance(message, Entry) and message.kind is EntryKind.COMMIT
+            return (changed(message, head=message.head + 1),) if shown and isinstance(message, Entry) else (message,)
+
+        world.outgoing.append(lie)
+        bob.ask(RefreshKeys("#plans"))
+        world.run_until(lambda: room_of(bob, "#plans").phase == Phase.OUT)
+        world.outgoing.remove(lie)
+        bob.do(LeaveRoom("#plans"))
+        world.settle(SOON)
+        inside = {alice.engine._state.own_account, carol.engine._state.own_account}
+        for node in (alice, carol):
+            assert set(node.engine._state.accounts(room_of(node, "#plans"))) == inside
 
 
 def test_who_had_left_before_the_relay_lost_it_is_not_asked_again() -> None:

@@ -261,7 +261,8 @@ class Malice:
                 return (message,)
             left[0] -= 1
             seq = self.world.last(node, message.channel) + 1
-            self.world.say(node, Appended(message.id, seq, message.head, self.world.now))
+            if node.link is not None:
+                self.world.say(node, Appended(message.id, seq, message.head, self.world.now))
             return ()
 
         self.world.incoming.append(question)

@@ -12,7 +12,7 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Draft, Wish
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.epochs import DAY, Epochs
-from secure_chat.client.engine.leavers import known_notes, noted
+from secure_chat.client.engine.leavers import known_notes, noted, remember_leaf
 from secure_chat.client.engine.policy import ChangeRefused, group_extensions
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
@@ -225,6 +225,7 @@ class Commits:
         work.committing = chosen
         pending = self.pending(PendingKind.COMMIT, room, room.head, made.commit, made.welcome, made.group_info, draft)
         state.save_pending(room, pending)
+        remember_leaf(state, room)
         self._send(room, pending, work)
 
     def _possible(self, room: Room, group: Group, base: Draft, chosen: list[Wish]) -> tuple[Draft, list[Wish]]:

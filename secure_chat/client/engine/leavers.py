@@ -30,17 +30,21 @@ MAX_DEPARTED = 32
 def remember_leaf(state: State, room: Room, number: int | None = None) -> None:
     """This device has a new leaf in the room's group, or in that of this number: it signs what it will say on leaving.
 
-    The others may have an earlier leaf of it, where a relay has lost changes or hidden them; so the latest are kept.
+    The others may have an earlier leaf of it, where a relay has lost changes or hidden them, or a later one, where it
+    hides that the own commit was accepted; so the latest are kept.
     """
     group = state.group(room, number)
-    own = group.member(group.own_leaf_index)
-    if own is None:
-        return
-    note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key)
+    member = group.member(group.own_leaf_index)
+    leaves = [] if member is None else [(member, group.identity.signature_key)]
+    pending = group.pending_leaf()
     row = state.row(spaces.FAREWELLS, room.channel)
-    notes = [] if row is None else read_notes(row)
-    if note not in notes:
-        state.put(spaces.FAREWELLS, room.channel, encode_notes([*notes, note][-MAX_NOTES:]))
+    known = notes = [] if row is None else read_notes(row)
+    for own, key in leaves if pending is None else [*leaves, pending]:
+        note = make_note(key, group.group_id, own.leaf_index, own.leaf.encryption_key)
+        if note not in notes:
+            notes = [*notes, note][-MAX_NOTES:]
+    if notes is not known:
+        state.put(spaces.FAREWELLS, room.channel, encode_notes(notes))
 
 
 def farewell(state: State, room: Room) -> bytes:

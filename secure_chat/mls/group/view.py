@@ -2,7 +2,7 @@
 
 from secure_chat.mls.credential.extensions import Extension
 from secure_chat.mls.crypto.secret import Secret
-from secure_chat.mls.crypto.suite import CipherSuite
+from secure_chat.mls.crypto.suite import CipherSuite, SignaturePrivateKey
 from secure_chat.mls.group.epochs import Epochs
 from secure_chat.mls.group.kept import KeptProposals, received_proposal
 from secure_chat.mls.group.results import Member, Pending, ReceivedProposal
@@ -110,6 +110,12 @@ class GroupView:
         """The member at a leaf, None if it is blank."""
         leaf = self._epochs.current.tree.leaf(leaf_index)
         return None if leaf is None else Member(leaf_index, leaf)
+
+    def pending_leaf(self) -> tuple[Member, SignaturePrivateKey] | None:
+        """The own leaf as the pending commit makes it, and its signature key; None where no commit is pending."""
+        state = None if self._pending is None else self._pending.state
+        leaf = None if state is None else state.tree.leaf(state.own_index)
+        return None if state is None or leaf is None else (Member(state.own_index, leaf), state.signature_key)
 
     def export(self, label: str, context: bytes, length: int) -> Secret:
         """§8.5 MLS-Exporter: a secret of the current epoch, known to its members only."""
