@@ -12,7 +12,7 @@ from tests.ui.tui.driving import open_chat, run
 
 @pytest.mark.parametrize("size", [(110, 32), (60, 16)])
 def test_same_digits_verify_a_person_everywhere(relay: RelayProcess, size: tuple[int, int]) -> None:
-    """F8, the same digits on both screens and a code to scan on any size; then the badge stays."""
+    """The same digits on both screens and a code to scan on any size; then the badge stays. Typing verifies nobody."""
     mine, theirs = f"pia{size[0]}", f"quin{size[0]}"
 
     async def scenario() -> None:
@@ -28,7 +28,12 @@ def test_same_digits_verify_a_person_everywhere(relay: RelayProcess, size: tuple
                 assert chat.app.screen.query_one(CodeView).region.bottom <= size[1]
                 await chat.press("c")
                 assert chat.app.clipboard == number
+                await chat.press("f8", *"yes, as in ann", "enter")
+                await chat.shows("Are all digits the same")
+                assert pia.safety_number(theirs).trust is Trust.FIRST_USE
                 await chat.press("s")
+                await chat.shows(f"{theirs} as verified")
+                await chat.press("f8")
                 await chat.shows(f"{theirs} is verified")
                 assert pia.safety_number(theirs).trust is Trust.VERIFIED
                 await chat.shows(f"{theirs} ✓")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from secure_chat.client.views import SafetyNumberView, Trust
 from secure_chat.ui.presenter import trust_words
 
-__all__ = ["different_lines", "groups", "intro_lines"]
+__all__ = ["different_lines", "groups", "intro_lines", "question"]
 
 
 def groups(number: str, per_row: int) -> list[str]:
@@ -21,6 +21,13 @@ def intro_lines(view: SafetyNumberView, own: str) -> list[str]:
         f"Ask {view.handle} to press F8 on your name ({own}), side by side or on the phone, and read the digits aloud.",
         *([state] if state else []),
     ]
+
+
+def question(handle: str, *, agreed: bool) -> str:
+    """What is asked, before and after "same"."""
+    if agreed:
+        return f"All twelve groups? Then F8 marks {handle} as verified; another key takes it back."
+    return "Are all digits the same on both screens?"
 
 
 def different_lines(handle: str) -> Sequence[str]:
