@@ -243,7 +243,7 @@ def test_a_split_room_is_noticed_by_chatting_directly() -> None:
 
 
 def test_a_split_room_heals_when_the_relay_is_honest_again() -> None:
-    """The half that was led astray comes back, and what was said in it shows as a gap."""
+    """One half, whichever is heard first, lets the other in, and what was said in the other shows as a gap."""
     with lying_relay() as world:
         alice, bob, carol, dave = closed_room(world, "bob", "carol", "dave")
         room = room_of(alice, "#plans")
@@ -265,8 +265,9 @@ def test_a_split_room_heals_when_the_relay_is_honest_again() -> None:
         world.settle()
         for node in (alice, bob, dave):
             assert "together again" in node.texts()
-        for node in (carol, dave):
-            assert {SecurityKind.REJOINED, SecurityKind.RESTARTED} & kinds(node)
+        back = [bool({SecurityKind.REJOINED, SecurityKind.RESTARTED} & kinds(n)) for n in (alice, bob, carol, dave)]
+        assert all(back[:2]) or all(back[2:])
+        for node in (alice, bob, carol, dave):
             assert SecurityKind.GAP in kinds(node)
         nothing_false([alice, bob, carol, dave])
 

@@ -26,8 +26,16 @@ class Aftermath:
         self._leaving = leaving
 
     def send_again(self, room: Room) -> None:
-        """A restored relay may have lost what it had acknowledged: what not everybody has confirmed goes out again."""
-        for message_id in self._receipts.unconfirmed(room):
+        """A relay that was set back may have lost what it had stored: what not everybody has confirmed goes out again.
+
+        If the store was set back along with it, nothing shows that: the own chain, gone on with, would give out places
+        that others have seen taken, and their receipts for those would count. So it begins anew.
+        """
+        if room.phase not in (Phase.JOINED, Phase.INVITED, Phase.OUT):
+            return
+        unconfirmed = self._receipts.unconfirmed(room)
+        self._outbox.renew_chain(room)
+        for message_id in unconfirmed:
             view = self._state.line(message_id)
             if view is not None and view.state is DeliveryState.SENT and not view.deleted:
                 self._outbox.put_back(room, view)

@@ -72,18 +72,18 @@ class Channels:
         if renewed:
             text = "The relay was restored from a backup: what it had received after that is lost there."
             self._history.notice_security(SecurityKind.NEW_INCARNATION, text)
-            for room in state.rooms.values():
-                if room.phase in (Phase.JOINED, Phase.OUT):
-                    self._aftermath.send_again(room)
             self._forget_numbers({summary.channel for summary in answer.channels})
-        self._confirmed.logged_in(answer, told=renewed)
+        set_back = self._confirmed.logged_in(answer, told=renewed)
         listed = {summary.channel: summary for summary in answer.channels}
         behind = [s.last - max(state.position(s.channel), s.cursor) for s in answer.channels]
         self._session.expect(sum(map(_waiting, behind)))
         for summary in answer.channels:
             self._list(summary, logged_in=True)
         for summary in (answer.inbox, *answer.channels):
-            self._check_last(summary, told=renewed)
+            set_back |= self._check_last(summary, told=renewed)
+        if renewed or set_back:
+            for room in state.rooms.values():
+                self._aftermath.send_again(room)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
             if found is not None and room.next_at > found.last:
@@ -101,7 +101,8 @@ class Channels:
     def added(self, summary: ChannelSummary) -> None:
         """The relay has put this device into a channel; its entries follow."""
         self._list(summary, logged_in=False)
-        self._check_last(summary, told=False)
+        if self._check_last(summary, told=False):
+            self._aftermath.send_again(self._state.rooms[summary.channel])
 
     def closed(self, channel: bytes, seq: int) -> None:
         """The relay delivers nothing more of a channel; `seq` is the entry that removed this device, or 0."""
@@ -200,17 +201,17 @@ class Channels:
         state.advance(room.channel, summary.joined - 1)
         state.set_timer("ladder", room.channel, state.now + WELCOME_WAIT)
 
-    def _check_last(self, summary: ChannelSummary, *, told: bool) -> None:
-        """A relay that was set back without saying so will use numbers again that this client has seen."""
+    def _check_last(self, summary: ChannelSummary, *, told: bool) -> bool:
+        """A relay that was set back without saying so will use numbers again that this client has seen; True if so."""
         if told:
             self._confirmed.forget(summary.channel)
         if summary.last >= self._confirmed.last(summary.channel):
-            return
+            return False
         self._confirmed.forget(summary.channel)
         if told:
             # What the relay had when the backup was made has lower numbers than any that it has given since.
             self._state.set_back(summary.channel, summary.last // JUMP * JUMP)
-            return
+            return False
         self._state.set_back(summary.channel, min(summary.last, self._state.position(summary.channel)))
         room = self._state.rooms.get(summary.channel)
         text = "The relay was set back to an earlier state without saying so: what it lost since then is missing there."
@@ -218,7 +219,7 @@ class Channels:
             self._history.notice_security(SecurityKind.SET_BACK, text)
         else:
             self._history.security(room, SecurityKind.SET_BACK, text)
-            self._aftermath.send_again(room)
+        return True
 
     def _compare(self, room: Room, summary: ChannelSummary) -> None:
         """Whether the log can still lead from where this device is to where the relay is."""

@@ -88,15 +88,17 @@ class Confirmed:
             room.owed = []
             self._state.save(room)
 
-    def logged_in(self, answer: LoggedIn, *, told: bool) -> None:
-        """The relay knows at least the appends that it has confirmed."""
+    def logged_in(self, answer: LoggedIn, *, told: bool) -> bool:
+        """The relay knows at least the appends that it has confirmed; True if not, and it did not say so."""
         state = self._state
         self._sent.clear()
-        if answer.last_counter < state.confirmed_append:
-            state.confirmed_append = answer.last_counter
-            if not told:
-                text = "The relay no longer knows what it had confirmed to this device: it was set back without a word."
-                self._history.notice_security(SecurityKind.SET_BACK, text)
+        if answer.last_counter >= state.confirmed_append:
+            return False
+        state.confirmed_append = answer.last_counter
+        if not told:
+            text = "The relay no longer knows what it had confirmed to this device: it was set back without a word."
+            self._history.notice_security(SecurityKind.SET_BACK, text)
+        return not told
 
     def _look(self, room: Room, seq: int) -> None:
         """Tells what should have come up to this entry."""

@@ -363,12 +363,16 @@ class Outbox:
         self._state.save(room)
 
     def start_chain(self, room: Room, key: bytes) -> None:
-        """This device has another key in the room: its chain begins anew, and what waits gets new places."""
-        if room.chain_key == key:
-            return
+        """This device has another key in the room: its chain begins anew."""
+        if room.chain_key != key:
+            room.chain_key = key
+            self.renew_chain(room)
+
+    def renew_chain(self, room: Room) -> None:
+        """The own chain begins anew under another name, and what waits gets new places in it."""
         waiting = self._rooms.get(room.channel, {}).values()
         retire(room, waiting)
-        room.chain_key, room.chain = key, self._state.random.randbytes(CHAIN_LENGTH)
+        room.chain = self._state.random.randbytes(CHAIN_LENGTH)
         room.acknowledged = dict.fromkeys(room.acknowledged, Acknowledged(0, 0))
         self._state.delete(spaces.SENT + room.channel.hex(), None)
         for item in waiting:
