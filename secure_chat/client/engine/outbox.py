@@ -154,8 +154,7 @@ class Outbox:
 
     def put_back(self, room: Room, view: MessageView) -> None:
         """A line that was at the relay may be lost there: it goes out again under the same id."""
-        reply = None if view.reply_to is None else bytes.fromhex(view.reply_to)
-        body = Text(view.text, reply)
+        body = _text(view)
         item = Outgoing(
             version=spaces.FORMAT,
             order=self._state.next_order(),
@@ -172,18 +171,17 @@ class Outbox:
         self._state.poke(room)
 
     def move(self, old: Room, new: Room) -> None:
-        """What waits in one room goes out in another."""
+        """The lines that wait in one room go out in another as they stand: what changed them stays with the room."""
         for item in list(self._rooms.pop(old.channel, {}).values()):
-            if not item.line:
+            view = self._state.line(item.id.hex()) if item.line else None
+            if view is None or view.deleted:
                 self._state.drop_outgoing(item)
                 continue
             spaces.forget_encryption(item)
-            item.room, item.failed = new.channel, False
+            item.room, item.failed, item.body = new.channel, False, encode_body(_text(view))
             self._rooms.setdefault(new.channel, {})[item.order] = item
             self._state.save_outgoing(item)
-            view = self._state.line(item.id.hex())
-            if view is not None:
-                self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
+            self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
         self._on_their_way.pop(old.channel, None)
         self._state.poke(new)
 
@@ -396,6 +394,11 @@ class Outbox:
         view = self._state.line(item.id.hex())
         if view is not None and (view.state, view.detail) != (delivery, detail):
             self._history.change(replace(view, state=delivery, detail=detail, time=time or view.time))
+
+
+def _text(view: MessageView) -> Text:
+    """A line of one's own as it stands."""
+    return Text(view.text, None if view.reply_to is None else bytes.fromhex(view.reply_to))
 
 
 def _head(way: dict[int, Outgoing], default: int) -> int:
