@@ -50,6 +50,7 @@ class Arrivals:
         commits: Commits,
         returning: Returning,
         decline: Callable[[Room], None],
+        founded_anew: Callable[[Room], None],
     ) -> None:
         self._state = state
         self._keys = keys
@@ -59,6 +60,7 @@ class Arrivals:
         self._commits = commits
         self._returning = returning
         self._decline = decline
+        self._founded_anew = founded_anew
 
     def welcome(self, entry: Entry) -> Room | None:
         """A Welcome from the inbox: the group is entered, and begins where the log reaches its entry."""
@@ -173,7 +175,9 @@ class Arrivals:
         state.drop_group(room, room.group)
         room.group, room.next, room.next_at = room.next, 0, 0
         room.head = head
-        room.generation = roles_of(state.group(room).extensions).generation
+        before, room.generation = room.generation, roles_of(state.group(room).extensions).generation
+        if before and before < room.generation:
+            self._founded_anew(room)
         room.attempts = 0
         room.undecided = room.spent = False
         sort_notes(state, room, entering=True)

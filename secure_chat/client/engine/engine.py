@@ -103,7 +103,17 @@ class Engine:
         self._joining = joining = Joining(state, session, directory, history, commits, entrances, outbox, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         self._returning = returning = Returning(state, commits, entrances.claim)
-        arrivals = Arrivals(state, keys, directory, history, epochs, commits, returning, self._decline)
+        arrivals = Arrivals(
+            state,
+            keys,
+            directory,
+            history,
+            epochs,
+            commits,
+            returning,
+            self._decline,
+            lambda room: self._aftermath.founded_anew(room),
+        )
         messages = Messages(state, directory, history, integrity, receipts)
         self._log = RoomLog(
             state,

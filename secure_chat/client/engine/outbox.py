@@ -51,6 +51,8 @@ RETRY_AFTER = 5_000
 
 _RETRYABLE = {ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.QUOTA, ErrorCode.INTERNAL}
 """Refusals that time mends: the same ciphertext is sent again."""
+_OF_THE_CHANNEL = {"receipt", "accepted"}
+"""Kinds of bodies that say something of the channel which they were written for, and nothing elsewhere."""
 _SHOWN = {ErrorCode.DISK_FULL, ErrorCode.QUOTA}
 
 
@@ -125,6 +127,11 @@ class Outbox:
         self._show(item, DeliveryState.QUEUED, "")
         self._state.poke(self._state.rooms[item.room])
 
+    def is_here(self, message_id: str) -> bool:
+        """Whether nothing of a message has left this device."""
+        item = self._find(message_id)
+        return item is not None and not item.envelope
+
     def cancel(self, message_id: str) -> None:
         """Drops a message that has not left; one that may have left can't be called back."""
         item = self._find(message_id)
@@ -171,17 +178,23 @@ class Outbox:
         self._state.poke(room)
 
     def move(self, old: Room, new: Room) -> None:
-        """The lines that wait in one room go out in another as they stand: what changed them stays with the room."""
-        for item in list(self._rooms.pop(old.channel, {}).values()):
+        """What waits in one room goes out in another: lines as they stand, then what changes any.
+
+        Lines go first, since those that were put back stand behind what changes them.
+        """
+        waiting = self._rooms.pop(old.channel, {}).values()
+        for item in sorted(waiting, key=lambda item: (not item.line, item.order)):
+            self._state.drop_outgoing(item)
             view = self._state.line(item.id.hex()) if item.line else None
-            if view is None or view.deleted:
-                self._state.drop_outgoing(item)
+            if item.kind in _OF_THE_CHANNEL or (item.line and (view is None or view.deleted)):
                 continue
             spaces.forget_encryption(item)
-            item.room, item.failed, item.body = new.channel, False, encode_body(_text(view))
+            item.order, item.room, item.failed = self._state.next_order(), new.channel, False
+            if view is not None:
+                item.body = encode_body(_text(view))
+                self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
             self._rooms.setdefault(new.channel, {})[item.order] = item
             self._state.save_outgoing(item)
-            self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
         self._on_their_way.pop(old.channel, None)
         self._state.poke(new)
 

@@ -52,6 +52,7 @@ __all__ = [
     "encode",
     "forget_encryption",
     "group_space",
+    "is_undecided",
     "order_key",
 ]
 
@@ -353,6 +354,11 @@ class Outgoing(Struct):
 
     def __repr__(self) -> str:
         return f"<Outgoing {self.id.hex()}>"
+
+
+def is_undecided(room: Room) -> bool:
+    """An invitation on which the person has not decided, whether this device can follow the room just now or not."""
+    return room.phase == Phase.INVITED or room.undecided
 
 
 def forget_encryption(item: Outgoing) -> None:
