@@ -89,7 +89,7 @@ class Arrivals:
             state.drop_group(room, room.next)
         room.next, room.next_at = state.adopt_group(room, group), seq
         remember_leaf(state, room, room.next)  # it may be left before the log has come that far
-        room.next_keys_at = opener.stored.created
+        room.next_keys_at, room.next_era = opener.stored.created, opener.stored.era
         room.next_asked = opener.stored.asked
         room.introducer = b"" if group.introducer is None else self._account(group.introducer)
         self._commits.overtaken(room)
@@ -130,7 +130,7 @@ class Arrivals:
         before = self._staying(room, entry) if going_over and entry is not None else []
         self._commits.lost(room)
         self.install(room, room.next_at, entry)
-        self._epochs.fresh_keys(room, room.next_keys_at)
+        self._epochs.fresh_keys(room, room.next_era, room.next_keys_at)
         if was_in or entering or room.kind == RoomKind.DIRECT:
             room.phase = Phase.JOINED
         else:

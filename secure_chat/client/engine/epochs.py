@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.freshness import DAY, WEEK
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.leavers import remember_leaf, sort_notes
@@ -13,9 +14,6 @@ from secure_chat.client.engine.state import State
 from secure_chat.client.views import RoomKind
 
 __all__ = ["Epochs"]
-
-DAY = 86_400_000
-WEEK = 7 * DAY
 
 
 class Epochs:
@@ -37,10 +35,11 @@ class Epochs:
         self._receipts = receipts
         self._start_chain = start_chain
 
-    def fresh_keys(self, room: Room, at: int | None = None) -> None:
-        """The own keys in the room are fresh; due again in about a week, at a random time."""
+    def fresh_keys(self, room: Room, era: int, at: int | None = None) -> None:
+        """The own keys in the room are fresh, made in this era; due again in about a week, at a random time."""
         state = self._state
         room.keys_at = state.now if at is None else at
+        room.era = era
         room.keys_due = state.now + WEEK - state.jitter(0, DAY)
         room.sent_since_keys = 0
         remember_leaf(state, room)

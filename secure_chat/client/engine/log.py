@@ -22,7 +22,7 @@ from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.policy import ChangeRefused, change_of, check_change
 from secure_chat.client.engine.recovery import lose
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.statements import RELAY, Statements
 from secure_chat.client.events import SecurityKind
@@ -270,30 +270,31 @@ class RoomLog:
     def _head(self, room: Room, entry: Entry) -> None:
         """A commit or founding: what moves the head."""
         own = self._commits.is_own(room, entry.store, entry.counter)
-        pending = self._state.pending.get(room.channel)
-        if own and pending is not None and pending.kind != PendingKind.COMMIT:
-            self._own_arrival(room, entry, founding=pending.kind == PendingKind.FOUNDING)
+        pending = self._state.pending.get(room.channel) if own else None
+        if pending is not None and pending.kind != PendingKind.COMMIT:
+            self._own_arrival(room, entry, pending)
         elif entry.kind is EntryKind.FOUNDING:
             self._foreign_founding(room, entry)
         elif not room.group or room.phase in (Phase.OUT, Phase.LEFT):
             room.head = entry.seq
         elif entry.head != room.head:
             self._wrong_head(room, entry)
-        elif own:
-            self._own_commit(room, entry)
+        elif pending is not None:
+            self._own_commit(room, entry, pending)
         else:
             self._foreign_commit(room, entry)
         self._state.save(room)
 
-    def _own_arrival(self, room: Room, entry: Entry, *, founding: bool) -> None:
+    def _own_arrival(self, room: Room, entry: Entry, pending: Pending) -> None:
         state = self._state
+        founding = pending.kind == PendingKind.FOUNDING
         state.group(room, room.next).merge_pending()
         was_in = bool(room.group) and room.phase in (Phase.JOINED, Phase.OUT)
         was_out = room.phase == Phase.OUT
         self._arrivals.install(room, entry.seq, entry)
         room.phase = Phase.JOINED
         self._epochs.entered(room, rejoined=was_in)
-        self._epochs.fresh_keys(room)
+        self._epochs.fresh_keys(room, pending.era)
         self._commits.won(room)
         if not was_in and room.kind != RoomKind.DIRECT:
             verb = "created the room" if founding else "joined"
@@ -303,7 +304,7 @@ class RoomLog:
             )
         self._arrivals.returned(room, was_in, was_out, founding and was_in, entry)
 
-    def _own_commit(self, room: Room, entry: Entry) -> None:
+    def _own_commit(self, room: Room, entry: Entry, pending: Pending) -> None:
         state = self._state
         group = state.group(room)
         left = self._leaving_accounts(room)
@@ -312,7 +313,7 @@ class RoomLog:
         room.head = entry.seq
         self._epochs.merged(room, committer=state.own_account, left=left, time=entry.time)
         if own_leaf_key(group) != keys:  # else it only let others in
-            self._epochs.fresh_keys(room)
+            self._epochs.fresh_keys(room, pending.era)
         self._commits.won(room)
 
     def _foreign_commit(self, room: Room, entry: Entry) -> None:

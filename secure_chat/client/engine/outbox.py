@@ -226,7 +226,7 @@ class Outbox:
             if len(way) >= window or (way and room.channel not in self._resumed):
                 return
             if not item.append:
-                if not self._may_encrypt(room, item) or _head(way, room.head) != room.head:
+                if not self._may_encrypt(room) or _head(way, room.head) != room.head:
                     return
                 self._encrypt(room, item)
                 self._resumed.add(room.channel)
@@ -234,12 +234,10 @@ class Outbox:
                 return
             self._send(way, item)
 
-    def _may_encrypt(self, room: Room, item: Outgoing) -> bool:
-        return (
-            room.phase == Phase.JOINED
-            and not self._directory.blocks(room)
-            and self._ready(room, item.kind != "receipt")
-        )
+    def _may_encrypt(self, room: Room) -> bool:
+        waiting = self._rooms[room.channel].values()
+        decided = any(item.kind != "receipt" and not item.failed for item in waiting)
+        return room.phase == Phase.JOINED and not self._directory.blocks(room) and self._ready(room, decided)
 
     def _encrypt(self, room: Room, item: Outgoing) -> None:
         state = self._state

@@ -155,6 +155,8 @@ class Profile(Struct):
     next_group: int = 1
     code_due: bool = False
     """The recovery code of a new account has not been shown to anybody yet."""
+    era: int = 0
+    """How often the relay was found restored: see `freshness`."""
 
     def __repr__(self) -> str:
         return f"<Profile of {self.handle}>"
@@ -305,6 +307,10 @@ class Room(Struct):
     """Own chains before the present one."""
     returning: list[bytes] = []
     """Accounts of the group before this one that are still to be added to it."""
+    era: int = 0
+    """In which era this device's keys in `group` were made."""
+    next_era: int = 0
+    """The same for `next`."""
 
 
 class RosterEntry(Struct, array_like=True):
@@ -386,6 +392,8 @@ class Pending(Struct):
     head: int
     frame: bytes
     """The encoded `Append`; its request id is replaced when it is sent (again)."""
+    era: int = 0
+    """In which its keys were made."""
 
 
 class StoredKeyPackage(Struct):
@@ -405,6 +413,8 @@ class StoredKeyPackage(Struct):
     """Of a last resort: when a Welcome came to it first; 0: not yet."""
     asked: bool = False
     """Made for a request of one's own, not left at the relay for others to use."""
+    era: int = 0
+    """In which it was made."""
 
     def __repr__(self) -> str:
         return f"<StoredKeyPackage of suite {self.suite}>"
