@@ -85,6 +85,8 @@ class Arrivals:
             text = f"An invitation was not genuine and was ignored: {error}."
             self._history.notice_security(SecurityKind.BAD_ENTRY, text)
             return room
+        if self._is_past(room, seq):
+            return room
         if room.next:
             state.drop_group(room, room.next)
         room.next, room.next_at = state.adopt_group(room, group), seq
@@ -95,6 +97,16 @@ class Arrivals:
         self._commits.overtaken(room)
         state.save(room)
         return room
+
+    def _is_past(self, room: Room, seq: int) -> bool:
+        """Whether the log has gone on from this entry by commits that can't be taken in any more.
+
+        Who has left, and perhaps is on the way back, knows no head from before: up to where that was, all is past.
+        """
+        outside = room.phase in (Phase.LEFT, Phase.NEW, Phase.ENTERING)
+        if outside and room.head < seq:
+            return seq <= self._state.position(room.channel)
+        return seq < room.head
 
     def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles) -> Room:
         """Holds the group to what a room has to be."""

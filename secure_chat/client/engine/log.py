@@ -89,11 +89,7 @@ class RoomLog:
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
-            if 0 < room.next_at < room.head:
-                # The log has gone on from there by commits that can't be taken in any more.
-                state.drop_group(room, room.next)
-                room.next = room.next_at = 0
-            elif state.position(room.channel) >= room.next_at > 0:
+            if state.position(room.channel) >= room.next_at > 0:
                 self._reach(room, None)  # the log has passed where it begins
             self._release(room)
             state.poke(room)
