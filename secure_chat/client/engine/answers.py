@@ -73,7 +73,8 @@ class Answers:
             case GetPeople():
                 return self._show.people()
             case GetInvitations():
-                return tuple(self._arrivals.invitation(room) for room in self._names.invitations())
+                rooms = [room for room in self._state.rooms.values() if room.phase == Phase.INVITED]
+                return tuple(self._arrivals.invitation(room) for room in rooms)
             case GetOpenRooms():
                 return self._open_rooms()
             case GetDevices():
