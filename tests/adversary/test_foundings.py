@@ -10,7 +10,7 @@ from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import RoomRemoved, SecurityKind
 from secure_chat.identity.keys import AccountKey
 from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
-from secure_chat.wire.messages import Entry, EntryKind, KeyPackages, ServerMessage
+from secure_chat.wire.messages import Appended, Entry, EntryKind, KeyPackages, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
@@ -21,6 +21,7 @@ from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all
 
 BACK = 180_000
+HOUR = 3_600_000
 
 
 def begin_anew(world: LyingRelay, victim: Node, author: Node, payload: bytes) -> None:
@@ -154,3 +155,24 @@ def test_a_founding_takes_as_many_as_an_append_may_add_and_the_rest_follows() ->
 def leaves(node: Node) -> int:
     """Devices in #plans."""
     return len(node.engine._state.group(room_of(node, "#plans")).members())
+
+
+def test_a_room_whose_founding_was_forgotten_before_anybody_saw_it_is_founded_again() -> None:
+    """alice's two devices are away from the moment of founding until the relay has deleted entry and Welcome."""
+    with lying_relay(settings=replace(GENEROUS, retention=HOUR)) as world:
+        alice = world.join("alice")
+        other = world.add("alice", account=alice.engine._state.account_key, profile="alice.two")
+        other.connect()
+        world.settle()
+        world.outgoing.append(lambda node, message: () if isinstance(message, Entry | Appended) else (message,))
+        alice.ask(CreateRoom("plans", CLASSICAL, False))
+        world.run_for(5_000)
+        alice.go_offline()
+        other.go_offline()
+        world.honest()
+        world.run_for(6 * HOUR)
+        alice.go_online()
+        other.go_online()
+        world.settle(6 * BACK)
+        assert [room_of(node, "#plans").phase for node in (alice, other)] == [Phase.JOINED, Phase.INVITED]
+        check_all([alice, other])

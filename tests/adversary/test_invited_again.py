@@ -4,10 +4,10 @@ from msgspec.structs import replace
 
 from secure_chat.client.commands import AcceptInvitation, DeclineInvitation, InvitePeople, Kick, Send
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import Invited, RoomRemoved, SecurityKind
+from secure_chat.client.events import FailureCode, Invited, RoomRemoved, SecurityKind
 from secure_chat.client.queries import GetInvitations
 from secure_chat.client.views import InvitationView
-from secure_chat.wire.messages import ChannelClosed, EntryKind
+from secure_chat.wire.messages import ChannelClosed, Entry, EntryKind
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
@@ -94,6 +94,36 @@ def test_who_had_lost_the_room_meanwhile_is_asked_too() -> None:
         assert not bob.rooms()["#plans"].joined
         bob.do(AcceptInvitation("#plans"))
         world.settle()
+        check_all([alice, bob, carol])
+
+
+def test_who_is_out_before_deciding_decides_all_the_same() -> None:
+    """bob's invitation is open when the relay strikes him off: nothing can be written, and accepting counts."""
+    with lying_relay() as world:
+        alice, carol = closed_room(world, "carol")
+        bob = world.join("bob")
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle()
+        assert invitations(bob) == ["alice"]
+        world.outgoing.append(lambda node, m: () if node is bob and isinstance(m, Entry) else (m,))
+        room = room_of(bob, "#plans")
+        world.say(bob, ChannelClosed(room.channel, 0))
+        world.run_for(50)
+        assert room.phase == Phase.OUT
+        assert invitations(bob) == ["alice"]
+        view = bob.rooms()["#plans"]
+        assert (view.joined, view.writable, view.blocked) == (False, False, "accept the invitation first")
+        assert bob.fails(Send("#plans", "too early")) is FailureCode.NOT_ALLOWED
+        bob.do(AcceptInvitation("#plans"))
+        assert not invitations(bob)
+        assert bob.rooms()["#plans"].joined
+        world.honest()
+        world.settle(120_000)
+        bob.do(Send("#plans", "here I am"))
+        world.settle()
+        assert "here I am" in alice.texts()
+        assert "here I am" in carol.texts()
+        assert len(bob.told(Invited)) == 1
         check_all([alice, bob, carol])
 
 

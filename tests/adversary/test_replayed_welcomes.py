@@ -2,17 +2,26 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, LeaveRoom, RefreshKeys, Send
+from secure_chat.client.commands import (
+    AcceptInvitation,
+    CreateRoom,
+    InvitePeople,
+    JoinRoom,
+    LeaveRoom,
+    RefreshKeys,
+    Send,
+)
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
 from secure_chat.wire.messages import ChannelAdded, ChannelKind, ChannelSummary, Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
-from tests.adversary.evidence import nothing_false, noticed
+from tests.adversary.evidence import nobody_noticed, nothing_false, noticed
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
 from tests.adversary.members import room_of
 from tests.adversary.relay import LyingRelay
 from tests.adversary.rooms import CLASSICAL, closed_room
 from tests.scenarios.harness import Node
+from tests.scenarios.invariants import check_all
 
 
 def added_by_last_resort(world: LyingRelay) -> tuple[Node, Node, bytes]:
@@ -93,3 +102,97 @@ def test_a_founding_of_the_generation_that_runs_already_is_none() -> None:
         world.run_for(100)
         assert bob.engine._state.group(room).epoch_authenticator == before
         noticed(bob, SecurityKind.COMMIT_REFUSED)
+
+
+class KeepWelcomes:
+    """Keeps bob's Welcomes from him while it is active."""
+
+    def __init__(self) -> None:
+        self.kept: list[Entry] = []
+        self.active = True
+
+    def __call__(self, node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+        if self.active and node.name == "bob" and isinstance(message, Entry) and message.kind is EntryKind.WELCOME:
+            self.kept.append(message)
+            return ()
+        return (message,)
+
+    def give(self, world: LyingRelay, bob: Node, number: int) -> bytes:
+        """Delivers one of them after all; the channel of its room."""
+        entry = self.kept[number]
+        assert entry.origin is not None
+        deliver_welcome(world, bob, entry.payload, *entry.origin)
+        return entry.origin[0]
+
+
+def left_before_its_welcome_came(world: LyingRelay) -> tuple[Node, Node, KeepWelcomes]:
+    """Bob has asked to be let in, got no Welcome, come in by himself and left; the Welcome is kept."""
+    keep = KeepWelcomes()
+    world.outgoing.append(keep)
+    alice, bob = world.join("alice"), world.join("bob")
+    bob.do(Send("#lobby", "here I am"))
+    bob.do(LeaveRoom("#lobby"))
+    world.settle()
+    keep.active = False
+    assert len(keep.kept) == 1
+    return alice, bob, keep
+
+
+def comes_back(world: LyingRelay, alice: Node, bob: Node) -> None:
+    """Bob enters the lobby again, and both are in the same group without any alarm."""
+    bob.do(Send("#lobby", "back again"))
+    world.settle()
+    assert "back again" in alice.texts()
+    nobody_noticed([alice, bob])
+    check_all([alice, bob])
+
+
+def test_a_welcome_kept_back_until_one_has_left_does_not_lead_back() -> None:
+    """It answers what bob had asked before, and its group has gone on since: nobody else is there."""
+    with lying_relay() as world:
+        alice, bob, keep = left_before_its_welcome_came(world)
+        channel = keep.give(world, bob, 0)
+        world.settle()
+        assert bob.engine._state.rooms[channel].phase == Phase.LEFT
+        assert bob.told(Invited) == []
+        check_all([alice, bob])
+        bob.do(JoinRoom("lobby"))
+        comes_back(world, alice, bob)
+
+
+def test_a_welcome_kept_back_until_one_enters_again_does_not_lead_astray() -> None:
+    """Bob waits for the answer to his new request, and the relay hands him the one to his first."""
+    with lying_relay() as world:
+        alice, bob, keep = left_before_its_welcome_came(world)
+        bob.ask(JoinRoom("lobby"))
+        world.run_until(lambda: room_of(bob, "#lobby").phase == Phase.ENTERING)
+        keep.give(world, bob, 0)
+        world.settle()
+        comes_back(world, alice, bob)
+
+
+def test_a_welcome_kept_back_until_one_is_invited_again_does_not_lead_astray() -> None:
+    """Bob has left a closed room and is invited once more; the relay hands him the first invitation before this one."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        keep = KeepWelcomes()
+        world.outgoing.append(keep)
+        alice.do(CreateRoom("plans", CLASSICAL, False))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle()
+        keep.active = False
+        world.run_until(lambda: bob.told(Invited) != [], what="the answer to his request")
+        bob.do(LeaveRoom("#plans"))
+        world.settle()
+        keep.active = True
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle(1_000)
+        for number in (0, -1):
+            channel = keep.give(world, bob, number)
+            world.settle(1_000)
+        keep.active = False
+        assert bob.engine._state.rooms[channel].phase == Phase.INVITED
+        bob.do(AcceptInvitation(channel.hex()))
+        world.settle()
+        nobody_noticed([alice, bob])
+        check_all([alice, bob])

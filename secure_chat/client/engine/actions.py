@@ -59,7 +59,7 @@ from secure_chat.client.engine.own import Own
 from secure_chat.client.engine.presence import Presences
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import Phase, Room
+from secure_chat.client.engine.spaces import Phase, Room, is_undecided
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
 from secure_chat.client.errors import CommandFailed
@@ -194,7 +194,7 @@ class Actions:
         return message_id
 
     def _require_writable(self, room: Room) -> None:
-        if room.phase not in (Phase.JOINED, Phase.OUT, Phase.ENTERING):
+        if room.phase not in (Phase.JOINED, Phase.OUT, Phase.ENTERING) or is_undecided(room):
             raise CommandFailed(FailureCode.NOT_ALLOWED, f"you are not in {self._names.title(room)}")
         blocked = self._directory.blocks(room)
         if blocked:
@@ -216,6 +216,9 @@ class Actions:
         if view.account != self._state.own_account.hex():
             self._governing.require_admin(room)
         self._require_writable(room)
+        if self._outbox.is_here(view.id):
+            self._outbox.cancel(view.id)
+            return
         self._outbox.queue(room, DeleteBody(bytes.fromhex(view.id)))
         self._history.change(replace(view, text="", deleted=True, reactions=()))
 

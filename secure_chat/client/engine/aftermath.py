@@ -1,10 +1,11 @@
 """What a restored relay has lost: acknowledged messages go out again, conversations go on in new channels."""
 
+from secure_chat.client.engine.content import Delete, Edit
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import Joining
 from secure_chat.client.engine.leaving import Leaving
 from secure_chat.client.engine.outbox import Outbox
-from secure_chat.client.engine.receipts import Receipts
+from secure_chat.client.engine.receipts import Receipts, Unconfirmed
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.engine.tasks import Task
@@ -35,10 +36,25 @@ class Aftermath:
             return
         unconfirmed = self._receipts.unconfirmed(room)
         self._outbox.renew_chain(room)
-        for message_id in unconfirmed:
-            view = self._state.line(message_id)
-            if view is not None and view.state is DeliveryState.SENT and not view.deleted:
-                self._outbox.put_back(room, view)
+        self._put_back(room, unconfirmed)
+
+    def founded_anew(self, room: Room) -> None:
+        """A conversation begins with fresh keys: what the other side has not confirmed goes out again.
+
+        It would have to have been in the group that ends; who began a new one may never have been.
+        """
+        if room.kind == RoomKind.DIRECT:
+            self._put_back(room, self._receipts.unconfirmed(room))
+
+    def _put_back(self, room: Room, unconfirmed: list[Unconfirmed]) -> None:
+        for name, change in unconfirmed:
+            line = self._state.line(name)
+            if line is None or (line.deleted and not isinstance(change, Delete)):
+                continue
+            if change is not None:
+                self._outbox.queue(room, Edit(change.target, line.text) if isinstance(change, Edit) else change)
+            elif line.state is DeliveryState.SENT:
+                self._outbox.put_back(room, line)
 
     def channel_gone(self, room: Room, joining: Joining) -> None:
         """The relay no longer has the channel: direct conversations and open rooms go on in a new one."""

@@ -73,8 +73,7 @@ class Answers:
             case GetPeople():
                 return self._show.people()
             case GetInvitations():
-                rooms = [room for room in self._state.rooms.values() if room.phase == Phase.INVITED]
-                return tuple(self._arrivals.invitation(room) for room in rooms)
+                return tuple(self._arrivals.invitation(room) for room in self._names.invitations())
             case GetOpenRooms():
                 return self._open_rooms()
             case GetDevices():

@@ -7,11 +7,10 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.farewells import remember_leaf
 from secure_chat.client.engine.founding import Founding, FoundingError, read_claim
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
-from secure_chat.client.engine.leavers import sort_notes, staying
+from secure_chat.client.engine.leavers import remember_leaf, sort_notes, staying
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -51,6 +50,7 @@ class Arrivals:
         commits: Commits,
         returning: Returning,
         decline: Callable[[Room], None],
+        founded_anew: Callable[[Room], None],
     ) -> None:
         self._state = state
         self._keys = keys
@@ -60,6 +60,7 @@ class Arrivals:
         self._commits = commits
         self._returning = returning
         self._decline = decline
+        self._founded_anew = founded_anew
 
     def welcome(self, entry: Entry) -> Room | None:
         """A Welcome from the inbox: the group is entered, and begins where the log reaches its entry."""
@@ -84,16 +85,28 @@ class Arrivals:
             text = f"An invitation was not genuine and was ignored: {error}."
             self._history.notice_security(SecurityKind.BAD_ENTRY, text)
             return room
+        if self._is_past(room, seq):
+            return room
         if room.next:
             state.drop_group(room, room.next)
         room.next, room.next_at = state.adopt_group(room, group), seq
         remember_leaf(state, room, room.next)  # it may be left before the log has come that far
-        room.next_keys_at = opener.stored.created
+        room.next_keys_at, room.next_era = opener.stored.created, opener.stored.era
         room.next_asked = opener.stored.asked
         room.introducer = b"" if group.introducer is None else self._account(group.introducer)
         self._commits.overtaken(room)
         state.save(room)
         return room
+
+    def _is_past(self, room: Room, seq: int) -> bool:
+        """Whether the log has gone on from this entry by commits that can't be taken in any more.
+
+        Who has left, and perhaps is on the way back, knows no head from before: up to where that was, all is past.
+        """
+        outside = room.phase in (Phase.LEFT, Phase.NEW, Phase.ENTERING)
+        if outside and room.head < seq:
+            return seq <= self._state.position(room.channel)
+        return seq < room.head
 
     def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles) -> Room:
         """Holds the group to what a room has to be."""
@@ -129,7 +142,7 @@ class Arrivals:
         before = self._staying(room, entry) if going_over and entry is not None else []
         self._commits.lost(room)
         self.install(room, room.next_at, entry)
-        self._epochs.fresh_keys(room, room.next_keys_at)
+        self._epochs.fresh_keys(room, room.next_era, room.next_keys_at)
         if was_in or entering or room.kind == RoomKind.DIRECT:
             room.phase = Phase.JOINED
         else:
@@ -174,10 +187,12 @@ class Arrivals:
         state.drop_group(room, room.group)
         room.group, room.next, room.next_at = room.next, 0, 0
         room.head = head
-        room.generation = roles_of(state.group(room).extensions).generation
+        before, room.generation = room.generation, roles_of(state.group(room).extensions).generation
+        if before and before < room.generation:
+            self._founded_anew(room)
         room.attempts = 0
         room.undecided = room.spent = False
-        sort_notes(state, room)
+        sort_notes(state, room, entering=True)
         room.expected = self._expected(room, entry)
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)

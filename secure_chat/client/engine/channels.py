@@ -4,6 +4,7 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.aftermath import Aftermath
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.confirmed import Confirmed
+from secure_chat.client.engine.freshness import begin_era
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.joining import WELCOME_WAIT, Joining
 from secure_chat.client.engine.leaving import Leaving
@@ -70,6 +71,7 @@ class Channels:
             profile.incarnation = answer.incarnation
             state.save_profile()
         if renewed:
+            begin_era(state)
             text = "The relay was restored from a backup: what it had received after that is lost there."
             self._history.notice_security(SecurityKind.NEW_INCARNATION, text)
             self._forget_numbers({summary.channel for summary in answer.channels})
@@ -114,7 +116,6 @@ class Channels:
             return
         self._log.nothing_follows(room)
         if room.phase == Phase.LEAVING:
-            state.advance(channel, seq)  # what began before that is over, though its Welcome may come yet
             self._leaving.finish(room, "you left")
         elif room.phase == Phase.NEW:
             room.phase = Phase.LEFT

@@ -11,9 +11,9 @@ import msgspec
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Draft, Wish
 from secure_chat.client.engine.device import Device
-from secure_chat.client.engine.epochs import DAY, Epochs
-from secure_chat.client.engine.farewells import remember_leaf
-from secure_chat.client.engine.leavers import known_notes, noted
+from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.freshness import are_due, are_outdated, hasten
+from secure_chat.client.engine.leavers import known_notes, noted, remember_leaf
 from secure_chat.client.engine.policy import ChangeRefused, group_extensions
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
@@ -47,9 +47,6 @@ UNRESOLVED = 20_000
 """Milliseconds without the log's word on a sent commit after which the connection is made anew."""
 RETRY = 30_000
 """Milliseconds until work that the relay has refused is tried again."""
-MESSAGES_PER_KEYS = 100
-HOUR = 3_600_000
-"""Fresh keys after this many messages, at most hourly."""
 
 _LATER = {ErrorCode.RESERVED, ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.INTERNAL}
 """Refusals after which the same commit is sent again."""
@@ -116,7 +113,7 @@ class Commits:
     def clear_to_send(self, room: Room, *, fresh: bool) -> bool:
         """Whether an application message may be encrypted now; if not, the commit it waits for is made.
 
-        `fresh` says whether it waits for fresh keys: receipts, which nobody has decided to send, don't.
+        `fresh` says whether it asks for keys that are due: receipts, which nobody has decided to send, don't.
         """
         state, work = self._state, self._of(room)
         if room.channel in state.pending:
@@ -129,29 +126,27 @@ class Commits:
             self._turns.come(room)
             self.advance(room)
             return False
-        if fresh and self._keys_due(room, sending=True) and state.now >= work.keys_not_before:
-            work.wishes.append(Wish(refresh=True))
+        outdated = are_outdated(state, room)
+        if outdated and not fresh and state.now < room.keys_due:
+            hasten(state, room)
+            return False
+        due = fresh and are_due(state, room, sending=True) and state.now >= work.keys_not_before
+        if due or outdated:
+            self._refresh(room)
             self.advance(room)
             return False
         return True
 
     def check_keys(self, room: Room) -> None:
         """Fresh keys in a room where nothing was sent for a week."""
-        if self._keys_due(room, sending=False) and not any(wish.refresh for wish in self._of(room).wishes):
-            self._of(room).wishes.append(Wish(refresh=True))
+        if are_due(self._state, room, sending=False):
+            self._refresh(room)
             self._state.poke(room)
 
-    def _keys_due(self, room: Room, *, sending: bool) -> bool:
-        state = self._state
-        if len(state.accounts(room)) < 2:
-            return False
-        if state.now >= room.keys_due:
-            return True
-        if not sending:
-            return False
-        if room.keys_at // DAY != state.now // DAY:
-            return True
-        return room.sent_since_keys >= MESSAGES_PER_KEYS and state.now - room.keys_at >= HOUR
+    def _refresh(self, room: Room) -> None:
+        wishes = self._of(room).wishes
+        if not any(wish.refresh for wish in wishes):
+            wishes.append(Wish(refresh=True))
 
     # -- making and sending
 
@@ -192,7 +187,11 @@ class Commits:
         for revocation in self._revoked(room):
             draft = draft.with_revocation(revocation)
         base = draft
-        for wish in [*wishes, *self._turns.requests(room)]:
+        wanted = [*wishes, *self._turns.requests(room)]
+        if are_outdated(state, room):  # the rest is for a commit that can be encrypted
+            work.wishes = [wish for wish in wishes if not wish.refresh]
+            wanted = [wish for wish in wishes if wish.refresh] or [Wish(refresh=True)]
+        for wish in wanted:
             if draft.adds and len(draft.adds) + len(wish.add) > MAX_ADDS_PER_COMMIT:
                 if not wish.request:
                     work.wishes.append(wish)  # the next commit has room for it
@@ -249,7 +248,7 @@ class Commits:
         """The commit; MLSError if it would not be valid."""
         state = self._state
         # A path is for one's own fresh keys: whoever only lets others in sends none (RFC 9420 §12.4).
-        with_path = any(not wish.request for wish in chosen) or self._keys_due(room, sending=False)
+        with_path = any(not wish.request for wish in chosen) or are_due(state, room, sending=False)
         current = draft.committer.identity
         renewed = self._device.certificate.serial > current.serial
         asked = {leaf: reference for reference, leaf in _own_removes(group)}
@@ -262,6 +261,7 @@ class Commits:
             identity=self._device.leaf(group.suite) if renewed else None,
             force_path=with_path,
             group_info=room.kind == RoomKind.OPEN,
+            public=are_outdated(state, room),
             now=state.now // 1000,
             authenticated_data=draft.evidence.encode(),
         )
@@ -296,7 +296,8 @@ class Commits:
             (Welcome(welcome, added),) if welcome is not None and added else (),
             group_info if room.kind == RoomKind.OPEN else None,
         )
-        return Pending(spaces.FORMAT, kind, counter, head, msgspec.msgpack.encode(append))
+        era = self._state.profile.era
+        return Pending(spaces.FORMAT, kind, counter, head, msgspec.msgpack.encode(append), era)
 
     def _channel_change(self, room: Room, draft: Draft) -> ChannelChange:
         """What the relay has to know, in terms of its own rules: only admins remove others or change rights."""
@@ -409,7 +410,8 @@ class Commits:
                 state.save(room)
         self._done(room, work)
         work.keys_not_before = state.now + RETRY
-        state.set_timer("commit_retry", room.channel, state.now + 1_000)
+        pause = RETRY if are_outdated(state, room) else 1_000  # nothing can be sent without it: asked for again
+        state.set_timer("commit_retry", room.channel, state.now + pause)
         for wish in failed:
             self._turns.settle(room, wish)
             wish.promise.fail(CommandFailed(FailureCode.REFUSED, f"the relay refused the change: {error}"))

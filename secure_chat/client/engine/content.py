@@ -41,6 +41,7 @@ __all__ = [
     "Text",
     "TypingNow",
     "UnknownBody",
+    "decode_body",
     "encode_body",
     "encode_typing",
     "fits",
@@ -229,14 +230,19 @@ def encode_body(body: Body) -> bytes:
     return _ENCODER.encode(body)
 
 
+def decode_body(kind: str, data: bytes | msgspec.Raw) -> Body | UnknownBody:
+    """A body of a kind; msgspec.DecodeError if it is malformed."""
+    decoder = _DECODERS.get(kind)
+    return UnknownBody(kind) if decoder is None else decoder.decode(data)
+
+
 def open_envelope(data: bytes) -> Opened:
     """The envelope in a decrypted message; ContentError if it is none."""
     try:
         envelope = _ENVELOPE.decode(data)
         if envelope.version != ENVELOPE_VERSION:
             return Opened(envelope, UnknownBody(envelope.kind))
-        decoder = _DECODERS.get(envelope.kind)
-        body: Body | UnknownBody = UnknownBody(envelope.kind) if decoder is None else decoder.decode(envelope.body)
+        body = decode_body(envelope.kind, envelope.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContentError(f"not a message of this application: {error}") from None
     return Opened(envelope, body)

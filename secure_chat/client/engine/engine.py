@@ -30,7 +30,6 @@ from secure_chat.client.engine.effects import (
 )
 from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.farewells import Farewells
 from secure_chat.client.engine.governing import Governing
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -104,8 +103,17 @@ class Engine:
         self._joining = joining = Joining(state, session, directory, history, commits, entrances, outbox, self._gone)
         self._leaving = leaving = Leaving(state, session, history, integrity, receipts, outbox, commits)
         self._returning = returning = Returning(state, commits, entrances.claim)
-        arrivals = Arrivals(state, keys, directory, history, epochs, commits, returning, self._decline)
-        self._farewells = farewells = Farewells(state, session, keys)
+        arrivals = Arrivals(
+            state,
+            keys,
+            directory,
+            history,
+            epochs,
+            commits,
+            returning,
+            self._decline,
+            lambda room: self._aftermath.founded_anew(room),
+        )
         messages = Messages(state, directory, history, integrity, receipts)
         self._log = RoomLog(
             state,
@@ -117,7 +125,6 @@ class Engine:
             commits,
             joining,
             arrivals,
-            farewells,
             messages,
             confirmed,
             Statements(state, directory, history),
@@ -271,7 +278,6 @@ class Engine:
         channels = self._channels.logged_in(answer)
         self._keys.refill(answer)
         self._own.logged_in()
-        self._farewells.logged_in()
         return channels
 
     def _dropped(self) -> None:

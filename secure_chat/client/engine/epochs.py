@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from secure_chat.client.engine.directory import Directory
-from secure_chat.client.engine.farewells import remember_leaf
+from secure_chat.client.engine.freshness import DAY, WEEK
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.leavers import sort_notes
+from secure_chat.client.engine.leavers import remember_leaf, sort_notes
 from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.spaces import Phase, Room, Roster
@@ -14,9 +14,6 @@ from secure_chat.client.engine.state import State
 from secure_chat.client.views import RoomKind
 
 __all__ = ["Epochs"]
-
-DAY = 86_400_000
-WEEK = 7 * DAY
 
 
 class Epochs:
@@ -38,10 +35,11 @@ class Epochs:
         self._receipts = receipts
         self._start_chain = start_chain
 
-    def fresh_keys(self, room: Room, at: int | None = None) -> None:
-        """The own keys in the room are fresh; due again in about a week, at a random time."""
+    def fresh_keys(self, room: Room, era: int, at: int | None = None) -> None:
+        """The own keys in the room are fresh, made in this era; due again in about a week, at a random time."""
         state = self._state
         room.keys_at = state.now if at is None else at
+        room.era = era
         room.keys_due = state.now + WEEK - state.jitter(0, DAY)
         room.sent_since_keys = 0
         remember_leaf(state, room)
@@ -99,9 +97,8 @@ class Epochs:
         self._start_chain(room, own.key)
         room.expected = [account for account in room.expected if account not in state.accounts(room)]
         self._receipts.review(room)
-        for account in sort_notes(state, room):
-            if sum(entry.account == account for entry in roster.entries) == 1:
-                self._tell(room, "left", f"{self._name(account)} left", account, time)
+        if room.notes:
+            sort_notes(state, room)
         state.save(room)
         state.show(room)
         state.poke(room)

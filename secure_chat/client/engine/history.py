@@ -5,7 +5,7 @@ import re
 from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.spaces import Phase, Room
+from secure_chat.client.engine.spaces import Room, is_undecided
 from secure_chat.client.engine.state import State
 from secure_chat.client.events import MessageAdded, MessageChanged, SecurityKind, SecurityNotice
 from secure_chat.client.views import DeliveryState, MessageKind, MessageView, RoomKind
@@ -58,7 +58,7 @@ class History:
         room.last_time = max(room.last_time, view.time)
         engine.save(room)
         mention = self._count_unread(room, view)
-        if not _is_undecided(room):
+        if not is_undecided(room):
             # Just written, connected or not; or nothing is being caught up with, even if the room itself is new here.
             live = state is DeliveryState.QUEUED or room.channel in engine.live or not engine.quiet
             engine.emit(MessageAdded(view, mention, live))
@@ -69,7 +69,7 @@ class History:
         """A line has another state, text or reactions."""
         self._state.put_line(view)
         room = self._state.rooms.get(bytes.fromhex(view.room))
-        if room is None or not _is_undecided(room):
+        if room is None or not is_undecided(room):
             self._state.emit(MessageChanged(view))
 
     def notice(self, room: Room, detail: str, text: str, account: bytes = b"", time: int = 0) -> None:
@@ -167,8 +167,3 @@ class History:
 
 def _with_text(view: MessageView, text: str) -> MessageView:
     return replace(view, text=text)
-
-
-def _is_undecided(room: Room) -> bool:
-    """Nothing is shown of a room before an invitation to it is accepted, nor while it is being declined."""
-    return room.phase == Phase.INVITED or room.undecided

@@ -130,7 +130,9 @@ class Joining:
 
     def accept(self, room: Room) -> None:
         """The person wants to be in the room that this device was added to."""
-        room.phase = Phase.JOINED
+        if room.phase == Phase.INVITED:
+            room.phase = Phase.JOINED
+        room.undecided = False  # who is out comes back as somebody who has accepted
         self._state.save(room)
         self._outbox.queue(room, Accepted())
         self._state.show(room)
@@ -280,6 +282,8 @@ class Joining:
         if room.kind == RoomKind.DIRECT:
             return True
         roles, roster = state.roles(room), state.roster(room)
+        if room.kind == RoomKind.ROOM and room.phase == Phase.ENTERING:
+            return True  # its own founding is lost to this device, and perhaps to all
         if roles is None or roster is None or not room.group:
             return False
         return acts_as_admin(roles, staying(state, room), state.own_account)

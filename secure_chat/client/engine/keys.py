@@ -135,6 +135,7 @@ class KeyPackages:
             device_seed=device.key.seed,
             credential=device.credential().identity,
             asked=asked,
+            era=self._state.profile.era,
         )
         self._state.put(spaces.KEY_PACKAGES, bundle.reference, stored)
         return bundle

@@ -3,9 +3,10 @@
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
-from secure_chat.client.engine.farewells import farewell, remember_leaf
+from secure_chat.client.engine.freshness import are_outdated
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.leavers import farewell, remember_leaf
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.recovery import lose
@@ -133,7 +134,7 @@ class Leaving:
         if room.kind != RoomKind.OPEN:  # whoever enters an open room again is not led into its past
             state.delete(spaces.CODES + room.channel.hex(), None)
         state.delete(spaces.SENT + room.channel.hex(), None)
-        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "company", "behind"):
+        for purpose in ("receipt", "outbox", "ladder", "repair", "welcome", "keys", "fresh", "company", "behind"):
             state.cancel_timer(purpose, room.channel)
         self._session.forget(room.channel)
         state.show(room)
@@ -152,6 +153,6 @@ class Leaving:
     def _propose(self, room: Room) -> Task[None]:
         state = self._state
         group = state.group(room)
-        payload = group.propose(Remove(group.own_leaf_index))
+        payload = group.propose(Remove(group.own_leaf_index), public=are_outdated(state, room))
         append = Append(0, room.channel, state.next_append(), EntryKind.PROPOSAL, room.head, payload)
         yield from self._session.ask(append, Appended)

@@ -11,7 +11,6 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.epochs import Epochs
-from secure_chat.client.engine.farewells import Farewells
 from secure_chat.client.engine.held import Held
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -23,9 +22,9 @@ from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.policy import ChangeRefused, change_of, check_change
 from secure_chat.client.engine.recovery import lose
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import PendingKind, Phase, Room
+from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
-from secure_chat.client.engine.statements import Statements, is_farewell
+from secure_chat.client.engine.statements import RELAY, Statements
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity import certificate as certificates
@@ -56,7 +55,6 @@ class RoomLog:
         commits: Commits,
         joining: Joining,
         arrivals: Arrivals,
-        farewells: Farewells,
         messages: Messages,
         confirmed: Confirmed,
         statements: Statements,
@@ -72,7 +70,6 @@ class RoomLog:
         self._commits = commits
         self._joining = joining
         self._arrivals = arrivals
-        self._farewells = farewells
         self._messages = messages
         self._confirmed = confirmed
         self._statements = statements
@@ -88,16 +85,11 @@ class RoomLog:
         state = self._state
         if entry.seq <= state.position(entry.channel):
             return
-        welcome = entry.kind is EntryKind.WELCOME and not self._farewells.welcome(entry)
-        room = self._arrivals.welcome(entry) if welcome else None
+        room = self._arrivals.welcome(entry) if entry.kind is EntryKind.WELCOME else None
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
-            if 0 < room.next_at < room.head:
-                # The log has gone on from there by commits that can't be taken in any more.
-                state.drop_group(room, room.next)
-                room.next = room.next_at = 0
-            elif state.position(room.channel) >= room.next_at > 0:
+            if state.position(room.channel) >= room.next_at > 0:
                 self._reach(room, None)  # the log has passed where it begins
             self._release(room)
             state.poke(room)
@@ -175,7 +167,7 @@ class RoomLog:
         return entry.kind is EntryKind.FOUNDING and room.phase in (Phase.JOINED, Phase.INVITED)
 
     def _hold(self, room: Room, entry: Entry) -> None:
-        if is_farewell(entry):
+        if entry.kind is EntryKind.MEMBERS and entry.payload and entry.sender != RELAY:
             overhear(self._state, room, entry.payload)
         for oldest in self._held.add(entry):
             self._take(room, oldest)
@@ -215,11 +207,10 @@ class RoomLog:
             self._head(room, entry)
         elif entry.kind is EntryKind.PROPOSAL:
             self._proposal(room, entry)
-        elif is_farewell(entry) or (entry.kind is EntryKind.MEMBERS and entry.payload):
-            if bad := self._statements.take(room, entry):
-                self._bad_entry(room, entry, bad)
         elif entry.kind is EntryKind.REQUEST:
             self._joining.on_request(room, entry)
+        elif entry.kind is EntryKind.MEMBERS and entry.payload and (bad := self._statements.take(room, entry)):
+            self._bad_entry(room, entry, bad)
         if entry.added and room.phase != Phase.LEFT:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
@@ -275,30 +266,31 @@ class RoomLog:
     def _head(self, room: Room, entry: Entry) -> None:
         """A commit or founding: what moves the head."""
         own = self._commits.is_own(room, entry.store, entry.counter)
-        pending = self._state.pending.get(room.channel)
-        if own and pending is not None and pending.kind != PendingKind.COMMIT:
-            self._own_arrival(room, entry, founding=pending.kind == PendingKind.FOUNDING)
+        pending = self._state.pending.get(room.channel) if own else None
+        if pending is not None and pending.kind != PendingKind.COMMIT:
+            self._own_arrival(room, entry, pending)
         elif entry.kind is EntryKind.FOUNDING:
             self._foreign_founding(room, entry)
         elif not room.group or room.phase in (Phase.OUT, Phase.LEFT):
             room.head = entry.seq
         elif entry.head != room.head:
             self._wrong_head(room, entry)
-        elif own:
-            self._own_commit(room, entry)
+        elif pending is not None:
+            self._own_commit(room, entry, pending)
         else:
             self._foreign_commit(room, entry)
         self._state.save(room)
 
-    def _own_arrival(self, room: Room, entry: Entry, *, founding: bool) -> None:
+    def _own_arrival(self, room: Room, entry: Entry, pending: Pending) -> None:
         state = self._state
+        founding = pending.kind == PendingKind.FOUNDING
         state.group(room, room.next).merge_pending()
         was_in = bool(room.group) and room.phase in (Phase.JOINED, Phase.OUT)
         was_out = room.phase == Phase.OUT
         self._arrivals.install(room, entry.seq, entry)
         room.phase = Phase.JOINED
         self._epochs.entered(room, rejoined=was_in)
-        self._epochs.fresh_keys(room)
+        self._epochs.fresh_keys(room, pending.era)
         self._commits.won(room)
         if not was_in and room.kind != RoomKind.DIRECT:
             verb = "created the room" if founding else "joined"
@@ -308,7 +300,7 @@ class RoomLog:
             )
         self._arrivals.returned(room, was_in, was_out, founding and was_in, entry)
 
-    def _own_commit(self, room: Room, entry: Entry) -> None:
+    def _own_commit(self, room: Room, entry: Entry, pending: Pending) -> None:
         state = self._state
         group = state.group(room)
         left = self._leaving_accounts(room)
@@ -317,7 +309,7 @@ class RoomLog:
         room.head = entry.seq
         self._epochs.merged(room, committer=state.own_account, left=left, time=entry.time)
         if own_leaf_key(group) != keys:  # else it only let others in
-            self._epochs.fresh_keys(room)
+            self._epochs.fresh_keys(room, pending.era)
         self._commits.won(room)
 
     def _foreign_commit(self, room: Room, entry: Entry) -> None:
@@ -378,9 +370,8 @@ class RoomLog:
         room.out_author = b"" if author is None else author.account_key
         self._commits.lost(room)
         room.head = entry.seq
-        if room.phase != Phase.LEAVING:
-            text = f"A change made by {handle} locked this device out of the room; it asks to be added again."
-            self._history.security(room, SecurityKind.POISONED, text, handle=handle, time=entry.time)
+        text = f"A change made by {handle} locked this device out of the room; it asks to be added again."
+        self._history.security(room, SecurityKind.POISONED, text, handle=handle, time=entry.time)
         lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _wrong_head(self, room: Room, entry: Entry) -> None:
@@ -394,9 +385,8 @@ class RoomLog:
 
     def _left_behind(self, room: Room, time: int) -> None:
         self._commits.lost(room)
-        if room.phase != Phase.LEAVING:
-            text = "Changes of the room have not reached this device; it asks to be added again."
-            self._history.security(room, SecurityKind.GAP, text, time=time)
+        text = "Changes of the room have not reached this device; it asks to be added again."
+        self._history.security(room, SecurityKind.GAP, text, time=time)
         lose(self._state, room, invited=room.phase == Phase.INVITED)
 
     def _missed(self, room: Room, entry: Entry, skipped: Skipped) -> bool:
@@ -423,16 +413,13 @@ class RoomLog:
         lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _reach(self, room: Room, entry: Entry | None) -> bool:
-        """The next group begins, unless this device leaves, or nothing shows that the room's members agreed to it."""
-        leaving = room.phase == Phase.LEAVING
-        if not leaving and self._arrivals.reach(room, entry):
+        """The next group begins, unless nothing shows that the room's members have agreed to it."""
+        if self._arrivals.reach(room, entry):
             return True
         state = self._state
         state.drop_group(room, room.next)
         room.next = room.next_at = 0
         state.save(room)
-        if leaving:
-            return False  # the notes name the leaf that it has there
         if entry is not None and entry.kind is EntryKind.FOUNDING:
             room.head = entry.seq
             text = "Somebody without the right to tried to start the room anew; that was ignored here."

@@ -159,9 +159,18 @@ class Messages:
 
     def _target(self, room: Room, target: bytes) -> MessageView | None:
         view = self._state.line(target.hex())
-        if view is None or view.room != room.channel.hex() or view.deleted:
+        if view is None or view.deleted or not self._goes_on(room, view):
             return None
         return view if view.kind in (MessageKind.TEXT, MessageKind.UNKNOWN) else None
+
+    def _goes_on(self, room: Room, view: MessageView) -> bool:
+        """Whether a line is of this room, or of a channel that the relay has lost and that this one goes on for."""
+        old = self._state.rooms.get(bytes.fromhex(view.room))
+        if old is None or old is room:
+            return old is room
+        if room.kind == RoomKind.ROOM or (old.kind, old.peer) != (room.kind, room.peer):
+            return False
+        return room.kind == RoomKind.DIRECT or old.name == room.name
 
     def _edit(self, room: Room, entry: Entry, sender: Identity, body: Edit) -> None:
         view = self._target(room, body.target)
@@ -179,7 +188,8 @@ class Messages:
         roles = self._state.roles(room)
         members = self._state.occupants(self._state.group(room))
         direct = room.kind == RoomKind.DIRECT
-        admin = not direct and roles is not None and acts_as_admin(roles, members, sender.account_key)
+        here = view.room == room.channel.hex()
+        admin = here and not direct and roles is not None and acts_as_admin(roles, members, sender.account_key)
         if view.account == sender.account_key.hex() or admin:
             self._history.change(replace(view, text="", deleted=True, reactions=()))
         else:

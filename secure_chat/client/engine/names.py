@@ -3,7 +3,7 @@
 from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.policy import MAX_ROOM_NAME
-from secure_chat.client.engine.spaces import Phase, Room
+from secure_chat.client.engine.spaces import Phase, Room, is_undecided
 from secure_chat.client.engine.state import State
 from secure_chat.client.errors import CommandFailed
 from secure_chat.client.events import FailureCode
@@ -47,7 +47,7 @@ class Names:
             wanted = name[1:].casefold()
             found = [r for r in rooms.values() if r.kind != RoomKind.DIRECT and r.name.casefold() == wanted]
             # An invitation, which anybody may send, takes no name away from a room that the user is in.
-            present = [r for r in found if r.phase not in (Phase.LEFT, Phase.INVITED, Phase.NEW)]
+            present = [r for r in found if r.phase not in (Phase.LEFT, Phase.NEW) and not is_undecided(r)]
             present = present or [r for r in found if r.phase != Phase.LEFT] or found
             if len(present) > 1:
                 ids = ", ".join(r.channel.hex() for r in present)
@@ -59,11 +59,15 @@ class Names:
         direct = [r for r in rooms.values() if r.kind == RoomKind.DIRECT and r.peer == person.account]
         return min(direct, key=lambda r: r.phase == Phase.LEFT, default=None)
 
+    def invitations(self) -> list[Room]:
+        """Rooms of which the person has not said whether to be in them."""
+        waiting = (Phase.INVITED, Phase.OUT)
+        return [room for room in self._state.rooms.values() if room.phase in waiting and is_undecided(room)]
+
     def invitation(self, name: str) -> Room:
         """The room of an undecided invitation, by id or name; CommandFailed if there is none, or more than one."""
         name = name.casefold()
-        invited = [r for r in self._state.rooms.values() if r.phase == Phase.INVITED]
-        found = [r for r in invited if name in (r.channel.hex(), f"#{r.name}".casefold(), r.name.casefold())]
+        found = [r for r in self.invitations() if name in (r.channel.hex(), f"#{r.name}".casefold(), r.name.casefold())]
         if len(found) > 1:
             ids = ", ".join(r.channel.hex() for r in found)
             raise CommandFailed(FailureCode.INVALID, f"several invitations are to {name}; name one by its id: {ids}")
@@ -74,7 +78,7 @@ class Names:
     def joined(self, name: str) -> Room:
         """A room that this device is in."""
         room = self.room(name)
-        if room.phase not in (Phase.JOINED, Phase.OUT):
+        if room.phase not in (Phase.JOINED, Phase.OUT) or is_undecided(room):
             raise CommandFailed(FailureCode.NOT_ALLOWED, f"you are not in {self.title(room)}")
         return room
 

@@ -51,6 +51,8 @@ RETRY_AFTER = 5_000
 
 _RETRYABLE = {ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.QUOTA, ErrorCode.INTERNAL}
 """Refusals that time mends: the same ciphertext is sent again."""
+_OF_THE_CHANNEL = {"receipt", "accepted"}
+"""Kinds of bodies that say something of the channel which they were written for, and nothing elsewhere."""
 _SHOWN = {ErrorCode.DISK_FULL, ErrorCode.QUOTA}
 
 
@@ -125,6 +127,11 @@ class Outbox:
         self._show(item, DeliveryState.QUEUED, "")
         self._state.poke(self._state.rooms[item.room])
 
+    def is_here(self, message_id: str) -> bool:
+        """Whether nothing of a message has left this device."""
+        item = self._find(message_id)
+        return item is not None and not item.envelope
+
     def cancel(self, message_id: str) -> None:
         """Drops a message that has not left; one that may have left can't be called back."""
         item = self._find(message_id)
@@ -154,8 +161,7 @@ class Outbox:
 
     def put_back(self, room: Room, view: MessageView) -> None:
         """A line that was at the relay may be lost there: it goes out again under the same id."""
-        reply = None if view.reply_to is None else bytes.fromhex(view.reply_to)
-        body = Text(view.text, reply)
+        body = _text(view)
         item = Outgoing(
             version=spaces.FORMAT,
             order=self._state.next_order(),
@@ -172,18 +178,23 @@ class Outbox:
         self._state.poke(room)
 
     def move(self, old: Room, new: Room) -> None:
-        """What waits in one room goes out in another."""
-        for item in list(self._rooms.pop(old.channel, {}).values()):
-            if not item.line:
-                self._state.drop_outgoing(item)
+        """What waits in one room goes out in another: lines as they stand, then what changes any.
+
+        Lines go first, since those that were put back stand behind what changes them.
+        """
+        waiting = self._rooms.pop(old.channel, {}).values()
+        for item in sorted(waiting, key=lambda item: (not item.line, item.order)):
+            self._state.drop_outgoing(item)
+            view = self._state.line(item.id.hex()) if item.line else None
+            if item.kind in _OF_THE_CHANNEL or (item.line and (view is None or view.deleted)):
                 continue
             spaces.forget_encryption(item)
-            item.room, item.failed = new.channel, False
+            item.order, item.room, item.failed = self._state.next_order(), new.channel, False
+            if view is not None:
+                item.body = encode_body(_text(view))
+                self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
             self._rooms.setdefault(new.channel, {})[item.order] = item
             self._state.save_outgoing(item)
-            view = self._state.line(item.id.hex())
-            if view is not None:
-                self._history.change(replace(view, room=new.channel.hex(), state=DeliveryState.QUEUED, detail=""))
         self._on_their_way.pop(old.channel, None)
         self._state.poke(new)
 
@@ -215,7 +226,7 @@ class Outbox:
             if len(way) >= window or (way and room.channel not in self._resumed):
                 return
             if not item.append:
-                if not self._may_encrypt(room, item) or _head(way, room.head) != room.head:
+                if not self._may_encrypt(room) or _head(way, room.head) != room.head:
                     return
                 self._encrypt(room, item)
                 self._resumed.add(room.channel)
@@ -223,12 +234,10 @@ class Outbox:
                 return
             self._send(way, item)
 
-    def _may_encrypt(self, room: Room, item: Outgoing) -> bool:
-        return (
-            room.phase == Phase.JOINED
-            and not self._directory.blocks(room)
-            and self._ready(room, item.kind != "receipt")
-        )
+    def _may_encrypt(self, room: Room) -> bool:
+        waiting = self._rooms[room.channel].values()
+        decided = any(item.kind != "receipt" and not item.failed for item in waiting)
+        return room.phase == Phase.JOINED and not self._directory.blocks(room) and self._ready(room, decided)
 
     def _encrypt(self, room: Room, item: Outgoing) -> None:
         state = self._state
@@ -396,6 +405,11 @@ class Outbox:
         view = self._state.line(item.id.hex())
         if view is not None and (view.state, view.detail) != (delivery, detail):
             self._history.change(replace(view, state=delivery, detail=detail, time=time or view.time))
+
+
+def _text(view: MessageView) -> Text:
+    """A line of one's own as it stands."""
+    return Text(view.text, None if view.reply_to is None else bytes.fromhex(view.reply_to))
 
 
 def _head(way: dict[int, Outgoing], default: int) -> int:

@@ -5,10 +5,24 @@ every few seconds, in rooms of few people. A line of one's own becomes "delivere
 "read" when every other person has chosen to tell.
 """
 
+from typing import NamedTuple
+
+import msgspec
 from msgspec.structs import replace
 
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.content import MAX_RECEIPTS, Receipt
+from secure_chat.client.engine.content import (
+    MAX_RECEIPTS,
+    MESSAGE_ID_LENGTH,
+    Delete,
+    Edit,
+    Reaction,
+    Receipt,
+    decode_body,
+    encode_body,
+    kind_of,
+    open_envelope,
+)
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.outbox import WITH_RECEIPTS, Outbox
@@ -16,14 +30,25 @@ from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.views import DeliveryState
 
-__all__ = ["Receipts"]
+__all__ = ["Change", "Receipts", "Unconfirmed"]
 
 MAX_PEOPLE = WITH_RECEIPTS
 """Larger rooms have no receipts: everyone would tell everyone."""
 INTERVAL = 5_000
 """Milliseconds between receipts of one room."""
 KEPT = 200
-"""One's own lines of a room whose state may still rise."""
+"""What one has written in a room and is waited for: lines whose state may still rise, and changes of lines."""
+
+Change = Edit | Delete | Reaction
+
+
+class Unconfirmed(NamedTuple):
+    """Something of one's own that not everybody has said to have."""
+
+    line: str
+    """The line itself, or the one that is changed."""
+    change: Change | None
+    """An edit's text is what the line says now."""
 
 
 class Receipts:
@@ -68,12 +93,14 @@ class Receipts:
     # -- what others tell
 
     def remember(self, room: Room, item: Outgoing) -> None:
-        """A line of one's own is at the relay: its state may rise."""
-        if not item.line or len(self._state.accounts(room)) > MAX_PEOPLE:
+        """A line of one's own, or a change of one, is at the relay: others will say to have it."""
+        change = None if item.line else _change_in(item)
+        if (not item.line and change is None) or len(self._state.accounts(room)) > MAX_PEOPLE:
             return
         sent = self._lines(room)
         sent[item.counter] = item.id.hex()
-        self._state.put(self._space(room), spaces.order_key(item.counter), item.id)
+        about = b"" if change is None else msgspec.msgpack.encode((kind_of(change), encode_body(change)))
+        self._state.put(self._space(room), spaces.order_key(item.counter), item.id + about)
         while len(sent) > KEPT:
             self._forget(room, next(iter(sent)))
         self._review(room, [item.counter])
@@ -143,13 +170,13 @@ class Receipts:
             if read or view is None:
                 self._forget(room, counter)
 
-    def unconfirmed(self, room: Room) -> list[str]:
-        """Own lines that not everybody has said to have; they are no longer waited for."""
-        lines = self._lines(room)
-        waiting = [message_id for _, message_id in sorted(lines.items())]
-        for counter in list(lines):
+    def unconfirmed(self, room: Room) -> list[Unconfirmed]:
+        """What not everybody has said to have, in the order of writing; it is no longer waited for."""
+        rows = self._state.rows(self._space(room))
+        found = [_unconfirmed(rows[spaces.order_key(counter)]) for counter in sorted(self._lines(room))]
+        for counter in list(self._lines(room)):
             self._forget(room, counter)
-        return waiting
+        return found
 
     def start_chain(self, room: Room) -> None:
         """The own chain begins anew: earlier lines keep the state they have."""
@@ -160,7 +187,8 @@ class Receipts:
         lines = self._sent.get(room.channel)
         if lines is None:
             rows = self._state.rows(self._space(room)).items()
-            lines = self._sent[room.channel] = {int.from_bytes(key, "big"): value.hex() for key, value in rows}
+            lines = {int.from_bytes(key, "big"): value[:MESSAGE_ID_LENGTH].hex() for key, value in rows}
+            self._sent[room.channel] = lines
         return lines
 
     def _forget(self, room: Room, counter: int) -> None:
@@ -170,3 +198,20 @@ class Receipts:
 
     def _space(self, room: Room) -> str:
         return spaces.SENT + room.channel.hex()
+
+
+def _change_in(item: Outgoing) -> Change | None:
+    """What an accepted message changes; without the text, which must not outlive the line's."""
+    body = open_envelope(item.envelope).body
+    if isinstance(body, Edit):
+        return Edit(body.target, "")
+    return body if isinstance(body, Delete | Reaction) else None
+
+
+def _unconfirmed(row: bytes) -> Unconfirmed:
+    if len(row) == MESSAGE_ID_LENGTH:
+        return Unconfirmed(row.hex(), None)
+    kind, data = msgspec.msgpack.decode(row[MESSAGE_ID_LENGTH:], type=tuple[str, bytes])
+    change = decode_body(kind, data)
+    assert isinstance(change, Change)
+    return Unconfirmed(change.target.hex(), change)

@@ -4,7 +4,7 @@ from secure_chat import __version__
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.session import Session
-from secure_chat.client.engine.spaces import Person, Phase, Room
+from secure_chat.client.engine.spaces import Person, Phase, Room, is_undecided
 from secure_chat.client.engine.state import State
 from secure_chat.client.views import MemberView, PersonView, RoomKind, RoomView, StatusView, Trust
 from secure_chat.identity.credential import short_fingerprint
@@ -37,8 +37,9 @@ class Show:
         accounts = state.accounts(room)
         roles, roster = state.roles(room), state.roster(room)
         others = [account for account in accounts if account != state.own_account]
-        blocked = _WAITING.get(Phase(room.phase), "") or self._directory.blocks(room)
-        out = room.phase == Phase.OUT
+        out, undecided = room.phase == Phase.OUT, is_undecided(room)
+        waits = Phase.INVITED if out and undecided else Phase(room.phase)
+        blocked = _WAITING.get(waits, "") or self._directory.blocks(room)
         return RoomView(
             id=room.channel.hex(),
             kind=RoomKind(room.kind),
@@ -52,7 +53,7 @@ class Show:
             muted=room.muted,
             admin=roles is not None and state.own_account in roles.admins,
             members_may_invite=roles is not None and roles.members_may_invite,
-            joined=room.phase == Phase.JOINED or (out and not room.undecided),
+            joined=room.phase == Phase.JOINED or (out and not undecided),
             writable=not blocked or room.phase == Phase.ENTERING,
             blocked="this device asks to be added again; what you write waits" if out and not blocked else blocked,
             post_quantum=room.suite in HYBRID_SUITES,
@@ -112,7 +113,9 @@ class Show:
     def status(self) -> StatusView:
         """Where this client stands."""
         state, profile = self._state, self._state.profile
-        rooms = [room for room in state.rooms.values() if room.phase in (Phase.JOINED, Phase.OUT)]
+        rooms = [
+            room for room in state.rooms.values() if room.phase in (Phase.JOINED, Phase.OUT) and not is_undecided(room)
+        ]
         return StatusView(
             handle=profile.handle,
             account=state.own_account.hex(),

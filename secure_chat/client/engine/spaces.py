@@ -52,6 +52,7 @@ __all__ = [
     "encode",
     "forget_encryption",
     "group_space",
+    "is_undecided",
     "order_key",
 ]
 
@@ -80,7 +81,7 @@ CODES = "codes/"
 SENT = "sent/"
 """Prefix; per room: own counter, 8 bytes → id of one's own message that others have not all acknowledged."""
 FAREWELLS = "farewells"
-"""Channel → what this device says when it leaves the room (`farewells.py`)."""
+"""Channel → leave notes of the latest leaves that this device had in the room, as `encode_notes` writes them."""
 DEPARTED = "departed"
 """Channel → list of log payloads: leave notes of members whose leaves are gone, and those that are held back."""
 UNREAD = "unread/"
@@ -154,6 +155,8 @@ class Profile(Struct):
     next_group: int = 1
     code_due: bool = False
     """The recovery code of a new account has not been shown to anybody yet."""
+    era: int = 0
+    """How often the relay was found restored: see `freshness`."""
 
     def __repr__(self) -> str:
         return f"<Profile of {self.handle}>"
@@ -304,6 +307,10 @@ class Room(Struct):
     """Own chains before the present one."""
     returning: list[bytes] = []
     """Accounts of the group before this one that are still to be added to it."""
+    era: int = 0
+    """In which era this device's keys in `group` were made."""
+    next_era: int = 0
+    """The same for `next`."""
 
 
 class RosterEntry(Struct, array_like=True):
@@ -355,6 +362,11 @@ class Outgoing(Struct):
         return f"<Outgoing {self.id.hex()}>"
 
 
+def is_undecided(room: Room) -> bool:
+    """An invitation on which the person has not decided, whether this device can follow the room just now or not."""
+    return room.phase == Phase.INVITED or room.undecided
+
+
 def forget_encryption(item: Outgoing) -> None:
     """It will be encrypted from the start, with a new place in the chain."""
     if item.envelope:
@@ -380,6 +392,8 @@ class Pending(Struct):
     head: int
     frame: bytes
     """The encoded `Append`; its request id is replaced when it is sent (again)."""
+    era: int = 0
+    """In which its keys were made."""
 
 
 class StoredKeyPackage(Struct):
@@ -399,6 +413,8 @@ class StoredKeyPackage(Struct):
     """Of a last resort: when a Welcome came to it first; 0: not yet."""
     asked: bool = False
     """Made for a request of one's own, not left at the relay for others to use."""
+    era: int = 0
+    """In which it was made."""
 
     def __repr__(self) -> str:
         return f"<StoredKeyPackage of suite {self.suite}>"

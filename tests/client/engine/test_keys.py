@@ -2,9 +2,8 @@
 
 from secure_chat.client.commands import RefreshKeys, Send
 from secure_chat.client.engine import spaces
-from secure_chat.client.engine.commits import HOUR, MESSAGES_PER_KEYS
 from secure_chat.client.engine.device import CERTIFICATE_LIFETIME, RENEW_BEFORE
-from secure_chat.client.engine.epochs import DAY, WEEK
+from secure_chat.client.engine.freshness import DAY, HOUR, MESSAGES_PER_KEYS, WEEK
 from secure_chat.client.engine.keys import PER_SUITE, REPLACE_AFTER
 from secure_chat.client.engine.spaces import StoredKeyPackage
 from secure_chat.client.views import RoomView
