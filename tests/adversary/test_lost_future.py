@@ -5,12 +5,16 @@ Others have taken in what it had written there. What they say of it must not cou
 
 from collections.abc import Iterable
 
+import pytest
+
 from secure_chat.client.commands import RefreshKeys, Send
+from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import DeliveryState
 from secure_chat.wire.messages import Entry, ServerMessage
 from tests.adversary.audit import lying_relay
+from tests.adversary.evidence import noticed
 from tests.adversary.relay import LyingRelay
-from tests.adversary.rooms import closed_room
+from tests.adversary.rooms import closed_room, kinds
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
 
@@ -80,3 +84,37 @@ def test_what_is_withheld_in_a_lost_futures_place_is_missing() -> None:
         assert {state_of(alice, f"new {number}") for number in range(LOST)} == {DeliveryState.SENT}
         assert state_of(alice, "shown") is DeliveryState.DELIVERED
         assert {f"new {number}" for number in range(LOST)} <= set(bob.texts())
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_a_chain_that_forked_unnoticed_by_its_author_is_not_vouched_for(acknowledged: bool) -> None:
+    """Store and relay are set back to the same moment, and nothing shows it to alice; carol can't tell the numbers."""
+    with lying_relay() as world:
+        alice, _, carol = closed_room(world, "bob", "carol")
+        world.settle(20_000)
+        database, copy = world.copy_database(), alice.snapshot()
+        for number in range(LOST):
+            alice.do(Send("#plans", f"lost {number}"))
+        world.settle(20_000 if acknowledged else 500)
+        world.set_back(database)
+        alice.restore(copy)
+        world.settle(20_000)
+        assert not {SecurityKind.SET_BACK, SecurityKind.ROLLED_BACK} & kinds(alice)
+        alice.do(RefreshKeys("#plans"))
+        world.settle()
+        device = alice.engine._state.profile.device_id
+
+        def withhold(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            return () if node is carol and isinstance(message, Entry) and message.sender == device else (message,)
+
+        world.outgoing.append(withhold)
+        for number in range(LOST):
+            alice.do(Send("#plans", f"new {number}"))
+        world.settle(20_000)
+        world.outgoing.clear()
+        alice.do(Send("#plans", "shown"))
+        world.settle(20_000)
+        noticed(carol, SecurityKind.CHAIN_BROKEN, "alice")
+        assert "new 0" not in carol.texts()
+        assert {state_of(alice, f"new {number}") for number in range(LOST)} == {DeliveryState.SENT}
+        assert state_of(alice, "shown") is DeliveryState.DELIVERED

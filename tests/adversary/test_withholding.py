@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import RefreshKeys, RestartRoom, Send
+from secure_chat.client.commands import Promote, RefreshKeys, RestartRoom, Send
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import MessageAdded, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
@@ -11,6 +11,7 @@ from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, nothing_leaked, noticed
 from tests.adversary.members import room_of
 from tests.adversary.relay import LyingRelay, changed
+from tests.adversary.rooms import closed_room
 from tests.scenarios.harness import Node
 from tests.scenarios.invariants import check_all
 
@@ -151,20 +152,20 @@ def test_the_last_messages_before_fresh_keys_cannot_be_cut_off() -> None:
 
 
 def test_who_never_acknowledged_a_new_chain_is_not_taken_for_a_newcomer() -> None:
-    """Bob comes back by founding the conversation anew: what alice wrote before that, and he lost, is not delivered."""
+    """Bob comes back by founding the room anew: what alice wrote before that, and he lost, is not delivered."""
     with lying_relay() as world:
-        alice, bob = world.join("alice"), world.join("bob")
-        alice.do(Send("bob", "hello"))
+        alice, bob = closed_room(world, "bob")
+        alice.do(Promote("#plans", "bob"))
         world.settle(30_000)
-        new_chain(alice, "bob")
+        new_chain(alice, "#plans")
         drop = Withhold(alice, bob)
         world.outgoing.append(drop)
-        lost = alice.do(Send("bob", "the plan"))
+        lost = alice.do(Send("#plans", "the plan"))
         world.settle()
         drop.active = False
-        bob.do(RestartRoom("alice"))
+        bob.do(RestartRoom("#plans"))
         world.settle(60_000)
-        seen = alice.do(Send("bob", "anything new?"))
+        seen = alice.do(Send("#plans", "anything new?"))
         world.settle(60_000)
         assert next(line.state for line in alice.history() if line.id == seen) is DeliveryState.DELIVERED
         assert next(line.state for line in alice.history() if line.id == lost) is DeliveryState.SENT

@@ -95,6 +95,7 @@ class Integrity:
             self._gap(room, sender, chain, envelope.counter, time)
         elif chain.hash and not hmac.compare_digest(envelope.previous, chain.hash):
             self._broken(room, sender)
+            chain.before = envelope.counter - 1  # not what its author knows under these numbers: nothing to vouch for
         chain.last, chain.hash = envelope.counter, digest
         self._save(room, row, chain)
         return Verdict.NEXT

@@ -110,6 +110,8 @@ class Receipts:
         for progress in receipt.progress:
             if progress.chain != room.chain or account == self._state.own_account:
                 continue
+            if progress.delivered > room.counter:
+                continue  # of a future that this store has lost, or made up: it must not count for what is to come
             before = room.acknowledged.get(account, Acknowledged(0, 0))
             room.acknowledged[account] = Acknowledged(
                 max(progress.delivered, before.delivered),

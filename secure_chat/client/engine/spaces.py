@@ -436,7 +436,7 @@ class Chain(Struct):
     receipted: int = 0
     read: int = 0
     before: int = 0
-    """How many were written before this device came in: it has none of them."""
+    """How many it does not vouch for: written before this device came in, or before the chain broke."""
     begun: int = 0
     """When its first envelope was taken in here, milliseconds."""
 
