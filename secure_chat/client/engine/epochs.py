@@ -7,6 +7,7 @@ from secure_chat.client.engine.freshness import DAY, WEEK
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.leavers import remember_leaf, sort_notes
+from secure_chat.client.engine.own_chain import forget_changed
 from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.spaces import Phase, Room, Roster
@@ -54,6 +55,7 @@ class Epochs:
         group = state.group(room)
         invited = before.invited if before is not None and rejoined else set[bytes]()
         roster = state.read_roster(room, invited)
+        forget_changed(room, before, roster)
         room.suite = group.suite.number
         room.entered_generation, room.entered_epoch = room.generation, group.epoch
         roles = state.roles(room)
@@ -85,6 +87,7 @@ class Epochs:
         assert roles_before is not None
         group = state.group(room)
         roster = state.read_roster(room, before.invited)
+        forget_changed(room, before, roster)
         roles = state.roles(room)
         assert roles is not None
         room.name = roles.name or room.name

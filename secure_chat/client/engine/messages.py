@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from secure_chat.client.engine import own_chain
 from secure_chat.client.engine.content import (
     Accepted,
     ContentError,
@@ -79,6 +80,8 @@ class Messages:
             case Reaction():
                 self._reaction(room, sender, opened.body)
             case Receipt():
+                if message.current:
+                    own_chain.hear(self._state, room, sender.device_key, opened.body)
                 self._receipts.take(room, sender.account_key, opened.body)
                 return
             case Accepted():

@@ -28,7 +28,7 @@ from secure_chat.client.engine.content import (
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.own_chain import retire
+from secure_chat.client.engine.own_chain import is_known_to_all, retire
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
@@ -44,8 +44,6 @@ __all__ = ["Outbox"]
 
 WINDOW = 128
 """Messages of one room on their way at once: fills a slow line, and bounds what a refusal has to repeat."""
-WITH_RECEIPTS = 16
-"""People in the largest rooms that have receipts (`Receipts`)."""
 RETRY_AFTER = 5_000
 """Milliseconds until the next attempt where the relay has said nothing."""
 
@@ -261,7 +259,7 @@ class Outbox:
             if (room.generation, epoch) > newest:
                 room.milestones = [*milestones, Milestone(room.generation, epoch, room.counter)][-MAX_MILESTONES:]
         room.counter += 1
-        known = self._known_to_all(room)
+        known = is_known_to_all(self._state, room)
         codes = self._integrity.shared_states(room.peer) if room.kind == RoomKind.DIRECT and item.line else ()
         return Envelope(
             version=ENVELOPE_VERSION,
@@ -283,15 +281,6 @@ class Outbox:
         """The newest of the own account, for whoever is written to directly."""
         own = self._state.people.get(self._state.own_account)
         return own.revocation if own is not None and item.line and room.kind == RoomKind.DIRECT else b""
-
-    def _known_to_all(self, room: Room) -> bool:
-        """Whether everybody has said to have something of the own chain: nobody needs its milestones."""
-        accounts = self._state.accounts(room)
-        if len(accounts) > WITH_RECEIPTS:
-            return False
-        others = [account for account in accounts if account != self._state.own_account]
-        known = [room.acknowledged.get(account) for account in others]
-        return all(one is not None and one.delivered > one.baseline for one in known)
 
     def _send(self, way: dict[int, Outgoing], item: Outgoing) -> None:
         way[item.order] = item

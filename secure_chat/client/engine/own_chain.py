@@ -1,4 +1,8 @@
-"""This device's own chain in a room, where it ends: what the next one says of it, so that its end can't be cut off.
+"""This device's own chain in a room: what is said so that neither its beginning nor its end can be cut off.
+
+Until a device has taken in something of the chain, nothing would tell it that messages were withheld before the first
+one that it sees: so every envelope names the chain's milestones as long as there is such a device. It is the device
+that counts, not its owner, another of whose devices may have everything.
 
 A chain belongs to a device key. When the device comes back with fresh keys its next chain begins at one, and nothing
 would tell that the last messages of the former chain were withheld: so the new chain names the former one and how much
@@ -7,10 +11,38 @@ of it the relay had taken.
 
 from collections.abc import Iterable
 
-from secure_chat.client.engine.content import HASH_LENGTH, MAX_FORMERS, Former
-from secure_chat.client.engine.spaces import Outgoing, Room
+from secure_chat.client.engine.content import HASH_LENGTH, MAX_FORMERS, Former, Receipt
+from secure_chat.client.engine.spaces import Outgoing, Room, Roster
+from secure_chat.client.engine.state import State
 
-__all__ = ["retire"]
+__all__ = ["WITH_RECEIPTS", "forget_changed", "hear", "is_known_to_all", "retire"]
+
+WITH_RECEIPTS = 16
+"""People in the largest rooms that have receipts (`Receipts`)."""
+
+
+def is_known_to_all(state: State, room: Room) -> bool:
+    """Whether every other device has said to have something of the own chain: nobody needs its milestones."""
+    roster = state.roster(room)
+    if roster is None or len(state.accounts(room)) > WITH_RECEIPTS:
+        return False
+    return {entry.key for entry in roster.entries} <= {room.chain_key, *room.informed}
+
+
+def hear(state: State, room: Room, key: bytes, receipt: Receipt) -> None:
+    """A device says, in the current epoch, what it has; one that an earlier leaf of its had sent is of no use."""
+    has_some = any(progress.chain == room.chain and progress.delivered for progress in receipt.progress)
+    if has_some and key not in room.informed:
+        room.informed = [*room.informed, key]
+        state.save(room)
+
+
+def forget_changed(room: Room, before: Roster | None, after: Roster) -> None:
+    """Who has another leaf than before, or none, may know nothing of the own chain any more."""
+    if room.informed:
+        old = set() if before is None else {(entry.leaf_index, entry.key, entry.serial) for entry in before.entries}
+        same = {entry.key for entry in after.entries if (entry.leaf_index, entry.key, entry.serial) in old}
+        room.informed = [key for key in room.informed if key in same]
 
 
 def retire(room: Room, waiting: Iterable[Outgoing]) -> None:
@@ -23,3 +55,4 @@ def retire(room: Room, waiting: Iterable[Outgoing]) -> None:
         room.formers = [*room.formers, Former(room.chain, count, tuple(room.milestones))][-MAX_FORMERS:]
     room.counter, room.chain_hash = 0, bytes(HASH_LENGTH)
     room.milestones = []
+    room.informed = []

@@ -25,7 +25,8 @@ from secure_chat.client.engine.content import (
 )
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.outbox import WITH_RECEIPTS, Outbox
+from secure_chat.client.engine.outbox import Outbox
+from secure_chat.client.engine.own_chain import WITH_RECEIPTS
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.client.views import DeliveryState

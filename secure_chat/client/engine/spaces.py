@@ -271,6 +271,8 @@ class Room(Struct):
     """Own chain: the device key that it belongs to."""
     milestones: list[Milestone] = []
     """Own chain: where it stood before the latest epochs in which something was written."""
+    informed: list[bytes] = []
+    """Own chain: keys of the devices that have said to have something of it."""
     entered_generation: int = 0
     entered_epoch: int = 0
     """The first epoch that this device can read."""
