@@ -523,7 +523,7 @@ def test_a_leave_note_that_is_repeated_is_told_and_kept_once() -> None:
         group = bob.engine._state.group(room_of(bob, "#plans"))
         own = group.member(group.own_leaf_index)
         assert own is not None
-        note = make_note(group.identity.signature_key, group.group_id, own.leaf_index, own.leaf.encryption_key)
+        note = make_note(group.identity.signature_key, room.channel, own.leaf.encryption_key)
         sender = bob.engine._state.profile.device_id
         last = world.last(alice, room.channel)
         for seq in range(last + 1, last + 21):

@@ -7,10 +7,11 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.farewells import remember_leaf
 from secure_chat.client.engine.founding import Founding, FoundingError, read_claim
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.keys import KeyPackages, ReplayedWelcome
-from secure_chat.client.engine.leavers import remember_leaf, sort_notes, staying
+from secure_chat.client.engine.leavers import sort_notes, staying
 from secure_chat.client.engine.policy import (
     ChangeRefused,
     Roles,
@@ -192,7 +193,7 @@ class Arrivals:
             self._founded_anew(room)
         room.attempts = 0
         room.undecided = room.spent = False
-        sort_notes(state, room, entering=True)
+        sort_notes(state, room)
         room.expected = self._expected(room, entry)
         room.out_author = b""
         state.cancel_timer("ladder", room.channel)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from secure_chat.client.engine.evidence import MAX_STATEMENTS, NO_EVIDENCE, Evidence, LeaveNote, noted_leaves
+from secure_chat.client.engine.evidence import MAX_STATEMENTS, NO_EVIDENCE, Evidence, LeaveNote, noted_by
 from secure_chat.client.engine.occupants import Occupant
 from secure_chat.client.engine.policy import Change, ChangeRefused, Roles, acts_as_admin, check_change
 from secure_chat.client.engine.tasks import Promise
@@ -80,8 +80,8 @@ class Draft:
     ) -> "Draft":
         """Nothing but what has to be: whoever asked to leave is removed."""
         members = tuple(members)
-        useful = tuple(note for note in notes if noted_leaves([note], group_id, members))[:MAX_STATEMENTS]
-        removes = proposed | noted_leaves(useful, group_id, members)
+        useful = dict(list(noted_by(notes, group_id, members).items())[:MAX_STATEMENTS])
+        removes = proposed | useful.keys()
         return cls(
             group_id,
             committer,
@@ -90,7 +90,7 @@ class Draft:
             proposed,
             roles,
             removes=removes - {committer.leaf_index},
-            evidence=Evidence(notes=useful),
+            evidence=Evidence(notes=tuple(useful.values())),
         )
 
     @property

@@ -116,6 +116,7 @@ class Channels:
             return
         self._log.nothing_follows(room)
         if room.phase == Phase.LEAVING:
+            state.advance(channel, seq)  # what began before that is over, though its Welcome may come yet
             self._leaving.finish(room, "you left")
         elif room.phase == Phase.NEW:
             room.phase = Phase.LEFT

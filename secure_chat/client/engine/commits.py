@@ -12,8 +12,9 @@ from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Draft, Wish
 from secure_chat.client.engine.device import Device
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.farewells import remember_leaf
 from secure_chat.client.engine.freshness import are_due, are_outdated, hasten
-from secure_chat.client.engine.leavers import known_notes, noted, remember_leaf
+from secure_chat.client.engine.leavers import known_notes, noted
 from secure_chat.client.engine.policy import ChangeRefused, group_extensions
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room

@@ -30,6 +30,7 @@ from secure_chat.client.engine.effects import (
 )
 from secure_chat.client.engine.entrances import Entrances
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.farewells import Farewells
 from secure_chat.client.engine.governing import Governing
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -114,6 +115,7 @@ class Engine:
             self._decline,
             lambda room: self._aftermath.founded_anew(room),
         )
+        self._farewells = farewells = Farewells(state, session, keys)
         messages = Messages(state, directory, history, integrity, receipts)
         self._log = RoomLog(
             state,
@@ -125,6 +127,7 @@ class Engine:
             commits,
             joining,
             arrivals,
+            farewells,
             messages,
             confirmed,
             Statements(state, directory, history),
@@ -278,6 +281,7 @@ class Engine:
         channels = self._channels.logged_in(answer)
         self._keys.refill(answer)
         self._own.logged_in()
+        self._farewells.logged_in()
         return channels
 
     def _dropped(self) -> None:

@@ -5,6 +5,7 @@ from secure_chat.client.engine.claiming import claim
 from secure_chat.client.engine.commits import Commits
 from secure_chat.client.engine.device import SUITE_CLASSICAL, SUITE_HYBRID, Device
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.farewells import remember_leaf, remember_request
 from secure_chat.client.engine.founding import make_claim
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -127,6 +128,7 @@ class Entrances:
             now=state.now // 1000,
         )
         room.next, room.next_at = state.adopt_group(room, group), 0
+        remember_leaf(state, room, room.next)
         room.returning = [account for account in accounts if account not in {own, *added}]
         change = self._founding_change(room, info, founding, newcomers, accounts)
         payload = make_claim(
@@ -192,7 +194,10 @@ class Entrances:
         state = self._state
         self._renew_above_old_leaf(room)
         suites = (room.suite,) if room.suite and room.group else (SUITE_CLASSICAL, SUITE_HYBRID)
-        packages = tuple(self._keys.make(suite, asked=True).key_package.message() for suite in suites)
+        bundles = [self._keys.make(suite, asked=True) for suite in suites]
+        for suite, bundle in zip(suites, bundles, strict=True):
+            remember_request(state, room, self._device.leaf(SUITES[suite]).signature_key, [bundle])
+        packages = tuple(bundle.key_package.message() for bundle in bundles)
         payload = make_request(self._device.key, room.channel, info.summary.generation, state.now, packages)
         append = Append(0, room.channel, state.next_append(), EntryKind.REQUEST, 0, payload)
         yield from self._session.ask(append, Appended)
@@ -250,6 +255,7 @@ class Entrances:
         check_result(roles, [*others, state.authority.identify(leaf_identity.credential)])
         group, made = Group.join_external(answer.payload, leaf_identity, state.authority, remove=old)
         room.next, room.next_at = state.adopt_group(room, group), 0
+        remember_leaf(state, room, room.next)
         own = MemberDevice(state.profile.device_id, state.own_account)
         pending = self._commits.pending(
             PendingKind.EXTERNAL,

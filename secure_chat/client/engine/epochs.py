@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from secure_chat.client.engine.directory import Directory
+from secure_chat.client.engine.farewells import remember_leaf
 from secure_chat.client.engine.freshness import DAY, WEEK
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.leavers import remember_leaf, sort_notes
+from secure_chat.client.engine.leavers import sort_notes
 from secure_chat.client.engine.own_chain import forget_changed
 from secure_chat.client.engine.policy import Roles
 from secure_chat.client.engine.receipts import Receipts
@@ -100,8 +101,9 @@ class Epochs:
         self._start_chain(room, own.key)
         room.expected = [account for account in room.expected if account not in state.accounts(room)]
         self._receipts.review(room)
-        if room.notes:
-            sort_notes(state, room)
+        for account in sort_notes(state, room):
+            if sum(entry.account == account for entry in roster.entries) == 1:
+                self._tell(room, "left", f"{self._name(account)} left", account, time)
         state.save(room)
         state.show(room)
         state.poke(room)

@@ -3,8 +3,12 @@
 A *revocation* is the account's word that older devices are withdrawn. A *leave note* is a device's word that it leaves
 with this very leaf; it stands in the room's log for whoever commits next, and outlives the epoch that a Remove
 proposal is bound to. Every member checks both from the tree alone.
+
+A note is bound to the room and to the leaf's encryption key, which no later stay has. Where in the tree the leaf is,
+and in which of the room's groups, need not be known: whoever asks to be added signs for the leaf that an answer makes.
 """
 
+import hashlib
 from collections.abc import Iterable
 from typing import Annotated
 
@@ -20,6 +24,7 @@ from secure_chat.identity.errors import IdentityError
 from secure_chat.identity.keys import SIGNATURE_BYTES
 from secure_chat.identity.labels import Purpose
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
+from secure_chat.wire.limits import CHANNEL_ID_LENGTH
 
 __all__ = [
     "MAX_NOTES",
@@ -30,6 +35,7 @@ __all__ = [
     "LeaveNote",
     "encode_notes",
     "make_note",
+    "noted_by",
     "noted_leaves",
     "read_notes",
 ]
@@ -37,10 +43,10 @@ __all__ = [
 VERSION = 1
 MAX_STATEMENTS = 256
 """Of each kind in one commit."""
-
-
-MAX_NOTES = 8
-"""Of a device that leaves: for its latest leaves."""
+MAX_NOTES = 24
+"""Of a device that leaves: for its latest leaves, and those that answers to its latest requests would make."""
+NOTE_VERSION = 2
+DIGEST_LENGTH = 16
 
 
 class EvidenceError(SecureChatError):
@@ -48,10 +54,11 @@ class EvidenceError(SecureChatError):
 
 
 class LeaveNote(Struct, frozen=True, array_like=True):
-    """A device leaves: bound to the group and to this leaf's encryption key, so that it can't be played again."""
+    """A device leaves: bound to the room and to a leaf's encryption key, so that it can't be played again."""
 
     version: int
-    leaf_index: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    leaf: Annotated[bytes, Meta(min_length=DIGEST_LENGTH, max_length=DIGEST_LENGTH)]
+    """Digest of that key: where to look; the signature covers the key itself."""
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 
 
@@ -100,10 +107,14 @@ _NOTES: msgspec.msgpack.Decoder[list[LeaveNote]] = msgspec.msgpack.Decoder(
 )
 
 
-def make_note(key: SignaturePrivateKey, group_id: bytes, leaf_index: int, leaf_key: bytes) -> LeaveNote:
+def make_note(key: SignaturePrivateKey, channel: bytes, leaf_key: bytes) -> LeaveNote:
     """The own leave note, signed with the leaf's signature key."""
-    signature = key.sign(labels.to_be_signed(Purpose.ROOM_LEAVE, group_id, leaf_index, leaf_key))
-    return LeaveNote(VERSION, leaf_index, signature)
+    signature = key.sign(labels.to_be_signed(Purpose.ROOM_LEAVE, channel, leaf_key))
+    return LeaveNote(NOTE_VERSION, _digest(leaf_key), signature)
+
+
+def _digest(leaf_key: bytes) -> bytes:
+    return hashlib.sha256(leaf_key).digest()[:DIGEST_LENGTH]
 
 
 def encode_notes(notes: Iterable[LeaveNote]) -> bytes:
@@ -117,23 +128,29 @@ def read_notes(data: bytes) -> list[LeaveNote]:
         notes = _NOTES.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise EvidenceError("not a leave note") from None
-    if any(note.version != VERSION for note in notes):
+    if any(note.version != NOTE_VERSION for note in notes):
         raise EvidenceError("a leave note of a version that is not known here")
     return notes
 
 
-def noted_leaves(notes: Iterable[LeaveNote], group_id: bytes, members: Iterable[Occupant]) -> frozenset[int]:
-    """The leaves whose holders have signed that they leave."""
-    by_leaf = {member.leaf_index: member for member in members}
-    leaves: set[int] = set()
+def noted_by(notes: Iterable[LeaveNote], group_id: bytes, members: Iterable[Occupant]) -> dict[int, LeaveNote]:
+    """The leaves whose holders have signed that they leave, each with the note that says so."""
+    notes = list(notes)
+    by_key = {_digest(member.leaf_key): member for member in members} if notes else {}
+    found: dict[int, LeaveNote] = {}
     for note in notes:
-        member = by_leaf.get(note.leaf_index)
-        if member is None:
+        member = by_key.get(note.leaf)
+        if member is None or member.leaf_index in found:
             continue
-        fields = (group_id, note.leaf_index, member.leaf_key)
+        fields = (group_id[:CHANNEL_ID_LENGTH], member.leaf_key)  # a room's group ids begin with its channel
         try:
             labels.verify(member.identity.device_key, Purpose.ROOM_LEAVE, note.signature, *fields)
         except IdentityError:
             continue
-        leaves.add(note.leaf_index)
-    return frozenset(leaves)
+        found[member.leaf_index] = note
+    return found
+
+
+def noted_leaves(notes: Iterable[LeaveNote], group_id: bytes, members: Iterable[Occupant]) -> frozenset[int]:
+    """The leaves whose holders have signed that they leave."""
+    return frozenset(noted_by(notes, group_id, members))

@@ -6,11 +6,8 @@ import msgspec
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.evidence import (
-    MAX_NOTES,
     EvidenceError,
     LeaveNote,
-    encode_notes,
-    make_note,
     noted_leaves,
     read_notes,
 )
@@ -19,37 +16,12 @@ from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.mls.group.group import Group
 
-__all__ = ["farewell", "hear", "known_notes", "noted", "overhear", "remember_leaf", "sort_notes", "staying"]
+__all__ = ["hear", "known_notes", "noted", "overhear", "sort_notes", "staying"]
 
 MAX_WAITING = 64
 """Wishes to leave that are kept while this device is outside."""
 MAX_DEPARTED = 32
 """Members whose notes are kept after they have gone."""
-
-
-def remember_leaf(state: State, room: Room, number: int | None = None) -> None:
-    """This device has a new leaf in the room's group, or in that of this number: it signs what it will say on leaving.
-
-    The others may have an earlier leaf of it, where a relay has lost changes or hidden them, or a later one, where it
-    hides that the own commit was accepted; so the latest are kept.
-    """
-    group = state.group(room, number)
-    member = group.member(group.own_leaf_index)
-    leaves = [] if member is None else [(member, group.identity.signature_key)]
-    pending = group.pending_leaf()
-    row = state.row(spaces.FAREWELLS, room.channel)
-    known = notes = [] if row is None else read_notes(row)
-    for own, key in leaves if pending is None else [*leaves, pending]:
-        note = make_note(key, group.group_id, own.leaf_index, own.leaf.encryption_key)
-        if note not in notes:
-            notes = [*notes, note][-MAX_NOTES:]
-    if notes is not known:
-        state.put(spaces.FAREWELLS, room.channel, encode_notes(notes))
-
-
-def farewell(state: State, room: Room) -> bytes:
-    """What a leaving device puts into the log: a note for each leaf that the others may have of it."""
-    return state.row(spaces.FAREWELLS, room.channel) or b""
 
 
 def known_notes(room: Room, others: Iterable[bytes] = ()) -> list[LeaveNote]:
@@ -88,7 +60,8 @@ def hear(state: State, room: Room, payload: bytes, sender: bytes) -> bytes:
     if group.own_leaf_index in leaves or (not leaves and sender == state.profile.device_id):
         return b""
     if not leaves:
-        # Whoever was removed before the note came needs it no more.
+        # Of a leaf that was removed before the note came, or one that an answer still on its way will make.
+        _put_by(state, room, [payload])
         if any(occupant.device == sender for occupant in occupants):
             raise EvidenceError("of none of the leaves here")
         return b""
@@ -99,24 +72,31 @@ def hear(state: State, room: Room, payload: bytes, sender: bytes) -> bytes:
     return next(occupant.account for occupant in occupants if occupant.leaf_index in leaves)
 
 
-def sort_notes(state: State, room: Room, *, entering: bool = False) -> None:
+def sort_notes(state: State, room: Room) -> list[bytes]:
     """Keeps the notes of leaves that are in the tree, and puts by those of leaves that are not, or no longer.
 
-    A relay that has lost a removal leads back into a tree with that leaf: who enters looks at what was put by, but for
-    what is still to be taken in and told.
+    A relay that has lost a removal leads back into a tree with that leaf, and a commit that was under way lets in who
+    has left meanwhile: so what was put by is looked at, too, but for what is still to be taken in and told. Returns the
+    accounts of which only that tells.
     """
     group = state.group(room)
     occupants = state.occupants(group)
     waiting = state.overheard.get(room.channel, set())
-    past = [data for data in _departed(state, room) if data not in waiting] if entering else []
+    past = [data for data in _departed(state, room) if data not in waiting and data not in room.notes]
+    if not past and not room.notes:
+        return []
+    before = noted(state, room, group)
     here: list[bytes] = []
     gone: list[bytes] = []
     for data in dict.fromkeys([*past, *room.notes]):
         leaves = noted_leaves(_read(data), group.group_id, occupants)
         (here if leaves - {group.own_leaf_index} else gone).append(data)
-    room.notes = here
+    if room.notes != here:
+        room.notes = here
+        state.save(room)
     _put_by(state, room, gone)
-    state.save(room)
+    news = noted(state, room, group) - before
+    return [occupant.account for occupant in occupants if occupant.leaf_index in news]
 
 
 def _departed(state: State, room: Room) -> list[bytes]:

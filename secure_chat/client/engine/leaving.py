@@ -3,10 +3,10 @@
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
 from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.farewells import farewell, remember_leaf
 from secure_chat.client.engine.freshness import are_outdated
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.leavers import farewell, remember_leaf
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.recovery import lose

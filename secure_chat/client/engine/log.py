@@ -11,6 +11,7 @@ from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.company import Company
 from secure_chat.client.engine.confirmed import Confirmed
 from secure_chat.client.engine.epochs import Epochs
+from secure_chat.client.engine.farewells import Farewells
 from secure_chat.client.engine.held import Held
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
@@ -24,7 +25,7 @@ from secure_chat.client.engine.recovery import lose
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Pending, PendingKind, Phase, Room
 from secure_chat.client.engine.state import State
-from secure_chat.client.engine.statements import RELAY, Statements
+from secure_chat.client.engine.statements import Statements, is_farewell
 from secure_chat.client.events import SecurityKind
 from secure_chat.client.views import RoomKind
 from secure_chat.identity import certificate as certificates
@@ -55,6 +56,7 @@ class RoomLog:
         commits: Commits,
         joining: Joining,
         arrivals: Arrivals,
+        farewells: Farewells,
         messages: Messages,
         confirmed: Confirmed,
         statements: Statements,
@@ -70,6 +72,7 @@ class RoomLog:
         self._commits = commits
         self._joining = joining
         self._arrivals = arrivals
+        self._farewells = farewells
         self._messages = messages
         self._confirmed = confirmed
         self._statements = statements
@@ -85,7 +88,8 @@ class RoomLog:
         state = self._state
         if entry.seq <= state.position(entry.channel):
             return
-        room = self._arrivals.welcome(entry) if entry.kind is EntryKind.WELCOME else None
+        welcome = entry.kind is EntryKind.WELCOME and not self._farewells.welcome(entry)
+        room = self._arrivals.welcome(entry) if welcome else None
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
@@ -167,7 +171,7 @@ class RoomLog:
         return entry.kind is EntryKind.FOUNDING and room.phase in (Phase.JOINED, Phase.INVITED)
 
     def _hold(self, room: Room, entry: Entry) -> None:
-        if entry.kind is EntryKind.MEMBERS and entry.payload and entry.sender != RELAY:
+        if is_farewell(entry):
             overhear(self._state, room, entry.payload)
         for oldest in self._held.add(entry):
             self._take(room, oldest)
@@ -207,10 +211,11 @@ class RoomLog:
             self._head(room, entry)
         elif entry.kind is EntryKind.PROPOSAL:
             self._proposal(room, entry)
+        elif is_farewell(entry) or (entry.kind is EntryKind.MEMBERS and entry.payload):
+            if bad := self._statements.take(room, entry):
+                self._bad_entry(room, entry, bad)
         elif entry.kind is EntryKind.REQUEST:
             self._joining.on_request(room, entry)
-        elif entry.kind is EntryKind.MEMBERS and entry.payload and (bad := self._statements.take(room, entry)):
-            self._bad_entry(room, entry, bad)
         if entry.added and room.phase != Phase.LEFT:
             self._check_listed(room, entry)
         state.advance(room.channel, entry.seq)
@@ -370,8 +375,9 @@ class RoomLog:
         room.out_author = b"" if author is None else author.account_key
         self._commits.lost(room)
         room.head = entry.seq
-        text = f"A change made by {handle} locked this device out of the room; it asks to be added again."
-        self._history.security(room, SecurityKind.POISONED, text, handle=handle, time=entry.time)
+        if room.phase != Phase.LEAVING:
+            text = f"A change made by {handle} locked this device out of the room; it asks to be added again."
+            self._history.security(room, SecurityKind.POISONED, text, handle=handle, time=entry.time)
         lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _wrong_head(self, room: Room, entry: Entry) -> None:
@@ -385,8 +391,9 @@ class RoomLog:
 
     def _left_behind(self, room: Room, time: int) -> None:
         self._commits.lost(room)
-        text = "Changes of the room have not reached this device; it asks to be added again."
-        self._history.security(room, SecurityKind.GAP, text, time=time)
+        if room.phase != Phase.LEAVING:
+            text = "Changes of the room have not reached this device; it asks to be added again."
+            self._history.security(room, SecurityKind.GAP, text, time=time)
         lose(self._state, room, invited=room.phase == Phase.INVITED)
 
     def _missed(self, room: Room, entry: Entry, skipped: Skipped) -> bool:
@@ -413,13 +420,16 @@ class RoomLog:
         lose(state, room, invited=room.phase == Phase.INVITED)
 
     def _reach(self, room: Room, entry: Entry | None) -> bool:
-        """The next group begins, unless nothing shows that the room's members have agreed to it."""
-        if self._arrivals.reach(room, entry):
+        """The next group begins, unless this device leaves, or nothing shows that the room's members agreed to it."""
+        leaving = room.phase == Phase.LEAVING
+        if not leaving and self._arrivals.reach(room, entry):
             return True
         state = self._state
         state.drop_group(room, room.next)
         room.next = room.next_at = 0
         state.save(room)
+        if leaving:
+            return False  # the notes name the leaf that it has there
         if entry is not None and entry.kind is EntryKind.FOUNDING:
             room.head = entry.seq
             text = "Somebody without the right to tried to start the room anew; that was ignored here."

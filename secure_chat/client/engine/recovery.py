@@ -48,7 +48,14 @@ def start_over(state: State, device: Device) -> None:
 
 
 def lose(state: State, room: Room, *, invited: bool = False) -> None:
-    """This device can no longer follow the room: it reads what it can and asks to be added again."""
+    """This device can no longer follow the room: it reads what it can and asks to be added again.
+
+    Who is leaving needs no way back, and leaves all the same.
+    """
+    if room.phase == Phase.LEAVING:
+        room.spent = True
+        state.save(room)
+        return
     room.phase = Phase.OUT
     room.attempts = 0
     room.undecided = invited or room.undecided

@@ -4,23 +4,36 @@ Whoever put them there, the relay included, can only keep them back: each proves
 """
 
 from secure_chat.client.engine.directory import Directory
-from secure_chat.client.engine.evidence import Evidence, EvidenceError
+from secure_chat.client.engine.evidence import Evidence, EvidenceError, read_notes
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.leavers import hear
 from secure_chat.client.engine.spaces import Room
 from secure_chat.client.engine.state import State
 from secure_chat.identity.errors import IdentityError
 from secure_chat.wire.limits import DEVICE_ID_LENGTH
-from secure_chat.wire.messages import Entry
+from secure_chat.wire.messages import Entry, EntryKind
 
-__all__ = ["RELAY", "Statements"]
+__all__ = ["RELAY", "Statements", "is_farewell"]
 
 RELAY = bytes(DEVICE_ID_LENGTH)
 """Sender of the relay's own entries."""
 
 
+def is_farewell(entry: Entry) -> bool:
+    """Whether somebody says in an entry that they leave, or, no longer on the relay's list, that they have left."""
+    if entry.kind is EntryKind.MEMBERS:
+        return bool(entry.payload) and entry.sender != RELAY
+    if entry.kind is not EntryKind.REQUEST:
+        return False
+    try:
+        read_notes(entry.payload)
+    except EvidenceError:
+        return False
+    return True
+
+
 class Statements:
-    """Takes in entries of kind MEMBERS that carry something, and what commits carry along."""
+    """Takes in entries that carry statements, and what commits carry along."""
 
     def __init__(self, state: State, directory: Directory, history: History) -> None:
         self._state = state
@@ -29,7 +42,7 @@ class Statements:
 
     def take(self, room: Room, entry: Entry) -> str:
         """What is wrong with the entry, in words; empty if nothing is."""
-        if entry.sender != RELAY:
+        if is_farewell(entry):
             return self._leaves(room, entry)
         try:
             self._directory.withdraw(entry.payload)

@@ -9,7 +9,8 @@ from secure_chat.identity import certificate as certificates
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
 from tests.client.engine.people import ALICE, BOB, CAROL, MALLORY, SUITE, Person, closed, opened
 
-GROUP = b"group"
+CHANNEL = b"channel" + bytes(9)
+GROUP = CHANNEL + b"group"
 
 
 def draft(
@@ -60,8 +61,8 @@ def test_what_is_so_already_changes_nothing() -> None:
 def test_somebody_who_asked_to_leave_is_removed_by_whatever_commit_comes_next() -> None:
     """By proposal or by note; never the committer itself."""
     key = SignaturePrivateKey.from_bytes(SUITE, BOB.device.seed)
-    note = make_note(key, GROUP, 1, BOB.at(1).leaf_key)
-    stale = make_note(key, GROUP, 1, b"an earlier stay")
+    note = make_note(key, CHANNEL, BOB.at(1).leaf_key)
+    stale = make_note(key, CHANNEL, b"an earlier stay")
     assert draft(closed(ALICE), ALICE, BOB, proposed=frozenset({1})).removes == {1}
     noted = draft(closed(ALICE), ALICE, BOB, notes=(note, stale))
     assert noted.removes == {1}

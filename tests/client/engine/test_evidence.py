@@ -1,5 +1,7 @@
 """Leave notes and revocations as a commit carries them."""
 
+from dataclasses import replace
+
 import pytest
 
 from secure_chat.client.engine.evidence import (
@@ -17,11 +19,12 @@ from secure_chat.identity import certificate as certificates
 from secure_chat.mls.crypto.suite import SignaturePrivateKey
 from tests.client.engine.people import ALICE, BOB, SUITE
 
-GROUP = b"group"
+CHANNEL = b"channel" + bytes(9)
+GROUP = CHANNEL + b"group"
 
 
 def note() -> LeaveNote:
-    return make_note(SignaturePrivateKey.from_bytes(SUITE, ALICE.device.seed), GROUP, 0, ALICE.at(0).leaf_key)
+    return make_note(SignaturePrivateKey.from_bytes(SUITE, ALICE.device.seed), CHANNEL, ALICE.at(0).leaf_key)
 
 
 def test_evidence_comes_back_as_it_was() -> None:
@@ -49,9 +52,12 @@ def test_the_highest_of_several_revocations_counts() -> None:
 
 
 def test_a_note_names_its_leaf_and_no_other() -> None:
-    """Whoever holds that leaf now must have signed it."""
+    """Wherever in the tree, and in whichever of the room's groups: whoever holds that leaf now must have signed it."""
     written = read_notes(encode_notes([note()]))
     assert noted_leaves(written, GROUP, [ALICE.at(0), BOB.at(1)]) == {0}
+    assert noted_leaves(written, CHANNEL + b"founded anew", [BOB.at(0), replace(ALICE.at(0), leaf_index=1)]) == {1}
+    assert noted_leaves(written, GROUP, [replace(ALICE.at(0), leaf_key=b"of another stay")]) == frozenset()
+    assert noted_leaves(written, GROUP, [replace(BOB.at(0), leaf_key=ALICE.at(0).leaf_key)]) == frozenset()
     assert noted_leaves(written, GROUP, [BOB.at(0)]) == frozenset()
     assert noted_leaves(written, b"another", [ALICE.at(0)]) == frozenset()
     assert noted_leaves(written, GROUP, []) == frozenset()
@@ -63,9 +69,10 @@ def test_a_note_names_its_leaf_and_no_other() -> None:
         b"",
         b"\xc1",
         b"\x90",
-        b"\x91\x93\x01\x00\xc4\x01x",
-        encode_notes([LeaveNote(2, 0, bytes(64))]),
-        encode_notes([LeaveNote(1, leaf, bytes(64)) for leaf in range(MAX_NOTES + 1)]),
+        b"\x91\x93\x02\xc4\x01x\xc4\x01x",
+        encode_notes([LeaveNote(1, bytes(16), bytes(64))]),
+        encode_notes([LeaveNote(2, bytes(15), bytes(64))]),
+        encode_notes([LeaveNote(2, bytes(16), bytes(64))] * (MAX_NOTES + 1)),
     ],
 )
 def test_what_is_no_note_is_refused(data: bytes) -> None:

@@ -40,7 +40,8 @@ from tests.client.engine.people import (
     opened,
 )
 
-GROUP = b"group"
+CHANNEL = b"channel" + bytes(9)
+GROUP = CHANNEL + b"group"
 
 
 def change(
@@ -124,15 +125,15 @@ def test_a_leaf_whose_holder_proposed_to_leave_is_removed_by_anybody() -> None:
 
 
 def test_a_leave_note_lets_anybody_remove_that_very_leaf() -> None:
-    """And no other leaf, no other group, nobody else's signature."""
+    """And no other leaf, no other room, nobody else's signature."""
     roles = closed(ALICE)
     key = SignaturePrivateKey.from_bytes(SUITE, ALICE.device.seed)
-    note = make_note(key, GROUP, 0, ALICE.at(0).leaf_key)
+    note = make_note(key, CHANNEL, ALICE.at(0).leaf_key)
     allowed(change(BOB, roles, removes=(ALICE.at(0),), evidence=Evidence(notes=(note,))), roles, *MEMBERS)
     for wrong in (
-        make_note(key, b"another", 0, ALICE.at(0).leaf_key),
-        make_note(key, GROUP, 0, b"an earlier stay"),
-        make_note(SignaturePrivateKey.from_bytes(SUITE, BOB.device.seed), GROUP, 0, ALICE.at(0).leaf_key),
+        make_note(key, b"another", ALICE.at(0).leaf_key),
+        make_note(key, CHANNEL, b"an earlier stay"),
+        make_note(SignaturePrivateKey.from_bytes(SUITE, BOB.device.seed), CHANNEL, ALICE.at(0).leaf_key),
     ):
         forged = change(BOB, roles, removes=(ALICE.at(0),), evidence=Evidence(notes=(wrong,)))
         refused(forged, roles, *MEMBERS, why="tried to remove alice")

@@ -12,6 +12,7 @@ from secure_chat.identity import binding as bindings
 from secure_chat.identity.credential import Identity
 from secure_chat.identity.keys import AccountKey, DeviceKey, DirectoryKey
 from secure_chat.mls.crypto.suite import SUITES, SignaturePrivateKey
+from secure_chat.wire.limits import CHANNEL_ID_LENGTH
 
 NOW = 1_700_000_000_000
 GROUP_ID = bytes(32)
@@ -63,8 +64,7 @@ def test_when_many_leave_at_once_one_commit_takes_what_it_can_carry() -> None:
     notes = tuple(
         make_note(
             SignaturePrivateKey.from_bytes(SUITES[3], m.leaf_index.to_bytes(32, "big")),
-            GROUP_ID,
-            m.leaf_index,
+            GROUP_ID[:CHANNEL_ID_LENGTH],
             m.leaf_key,
         )
         for m in members[1:]
