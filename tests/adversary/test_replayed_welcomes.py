@@ -13,7 +13,15 @@ from secure_chat.client.commands import (
 )
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited, SecurityKind
-from secure_chat.wire.messages import ChannelAdded, ChannelKind, ChannelSummary, Entry, EntryKind, ServerMessage
+from secure_chat.wire.messages import (
+    ChannelAdded,
+    ChannelClosed,
+    ChannelKind,
+    ChannelSummary,
+    Entry,
+    EntryKind,
+    ServerMessage,
+)
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, nothing_false, noticed
 from tests.adversary.forgery import deliver_welcome, forged_group, package_of
@@ -117,12 +125,13 @@ class KeepWelcomes:
             return ()
         return (message,)
 
-    def give(self, world: LyingRelay, bob: Node, number: int) -> bytes:
-        """Delivers one of them after all; the channel of its room."""
+    def give(self, world: LyingRelay, bob: Node, number: int, *, later: int = 0) -> bytes:
+        """Delivers one of them after all, as if its group began so many entries later; the channel of its room."""
         entry = self.kept[number]
         assert entry.origin is not None
-        deliver_welcome(world, bob, entry.payload, *entry.origin)
-        return entry.origin[0]
+        channel, seq = entry.origin
+        deliver_welcome(world, bob, entry.payload, channel, seq + later)
+        return channel
 
 
 def left_before_its_welcome_came(world: LyingRelay) -> tuple[Node, Node, KeepWelcomes]:
@@ -169,6 +178,33 @@ def test_a_welcome_kept_back_until_one_enters_again_does_not_lead_astray() -> No
         keep.give(world, bob, 0)
         world.settle()
         comes_back(world, alice, bob)
+
+
+def test_a_welcome_that_names_an_entry_to_come_holds_up_nobody_who_enters_again() -> None:
+    """The relay names an entry that it will never have; once it is honest, bob sees that he is on no list, and asks."""
+    with lying_relay() as world:
+        alice, bob, keep = left_before_its_welcome_came(world)
+        bob.ask(JoinRoom("lobby"))
+        world.run_until(lambda: room_of(bob, "#lobby").phase == Phase.ENTERING)
+        keep.give(world, bob, 0, later=1_000)
+        world.settle()
+        bob.lose_connection()
+        world.settle()
+        comes_back(world, alice, bob)
+
+
+def test_a_welcome_that_names_an_entry_to_come_holds_up_nobody_whose_delivery_ends() -> None:
+    """The relay ends delivery before the entry that it has named: bob comes back without waiting for that."""
+    with lying_relay() as world:
+        keep = KeepWelcomes()
+        world.outgoing.append(keep)
+        alice, bob = world.join("alice"), world.join("bob")
+        channel = keep.give(world, bob, 0, later=1_000)
+        world.settle()
+        world.say(bob, ChannelClosed(channel, 0))
+        world.settle()
+        noticed(bob, SecurityKind.REJOINED)
+        check_all([alice, bob])
 
 
 def test_a_welcome_kept_back_until_one_is_invited_again_does_not_lead_astray() -> None:

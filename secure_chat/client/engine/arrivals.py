@@ -102,10 +102,12 @@ class Arrivals:
     def _is_past(self, room: Room, seq: int) -> bool:
         """Whether the log has gone on from this entry by commits that can't be taken in any more.
 
-        Who has left, and perhaps is on the way back, knows no head from before: up to where that was, all is past.
+        Who has left, and perhaps is on the way back, knows no head from before: up to where that was, all is past. Whom
+        the relay has added again, it has told so before this.
         """
-        outside = room.phase in (Phase.LEFT, Phase.NEW, Phase.ENTERING)
-        if outside and room.head < seq:
+        if room.phase == Phase.LEFT:
+            return True
+        if room.phase in (Phase.NEW, Phase.ENTERING) and room.head < seq:
             return seq <= self._state.position(room.channel)
         return seq < room.head
 

@@ -88,7 +88,7 @@ class Channels:
                 self._aftermath.send_again(room)
         for room in list(state.rooms.values()):
             found = listed.get(room.channel)
-            if found is not None and room.next_at > found.last:
+            if room.next_at and (found is None or room.next_at > found.last):
                 self._lose_next(room)
             if room.phase in (Phase.JOINED, Phase.INVITED, Phase.OUT) and found is not None:
                 self._compare(room, found)
@@ -115,6 +115,8 @@ class Channels:
             self._session.check_caught_up()
             return
         self._log.nothing_follows(room)
+        if room.next_at:
+            self._lose_next(room)
         if room.phase == Phase.LEAVING:
             state.advance(channel, seq)  # what began before that is over, though its Welcome may come yet
             self._leaving.finish(room, "you left")
@@ -183,7 +185,7 @@ class Channels:
                     self._lose_next(room)
 
     def _lose_next(self, room: Room) -> None:
-        """The relay has lost the entry at which the next group would have begun: it is asked for anew."""
+        """The entry at which the next group would have begun is not, or no longer, to be had: it is asked for anew."""
         self._state.drop_group(room, room.next)
         room.next = room.next_at = 0
         self._state.save(room)
