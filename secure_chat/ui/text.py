@@ -74,10 +74,17 @@ def fit(text: str, columns: int) -> str:
 
 
 def _without_piles(text: str) -> str:
-    marks = 0
+    """Few marks on a letter, and none without one: a terminal puts those on what stands before the text."""
+    marks = MAX_MARKS
     kept = []
     for character in text:
-        marks = marks + 1 if unicodedata.category(character) in ("Mn", "Me") else 0
-        if marks <= MAX_MARKS:
+        category = unicodedata.category(character)
+        if character == "\n":
+            marks = MAX_MARKS
+        elif category in ("Mn", "Me"):
+            marks += 1
+        elif category != "Cf":  # a joiner is no letter
+            marks = 0
+        if marks <= MAX_MARKS or category == "Cf":
             kept.append(character)
     return "".join(kept)

@@ -4,7 +4,7 @@ import unicodedata
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from secure_chat.ui.text import MAX_MARKS, clean, clean_line, fit, width
@@ -49,6 +49,12 @@ def test_piles_of_marks_are_cut() -> None:
     assert clean("a" + "\u0301" * 50 + "b") == "a" + "\u0301" * MAX_MARKS + "b"
 
 
+def test_marks_without_a_letter_are_cut() -> None:
+    """At the beginning of a line they would stand on what is written before the text."""
+    assert clean("\ua674a\n\u0301b") == "a\nb"
+    assert clean("\u200d\u0301a") == "\u200da"
+
+
 @given(anything)
 def test_nothing_harmful_is_left_of_anything(text: str) -> None:
     """No control but the line feed, no bidirectional override, and cleaning again changes nothing."""
@@ -61,6 +67,8 @@ def test_nothing_harmful_is_left_of_anything(text: str) -> None:
 
 
 @given(anything)
+@example("\ua674")
+@example("\u200d\u0301")
 def test_a_terminal_shows_cleaned_text_and_nothing_else(text: str) -> None:
     """Whatever was sent, the cursor stays on its line and the line above is untouched."""
     screen = pyte.Screen(400, 3)
