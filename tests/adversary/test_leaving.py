@@ -1,8 +1,9 @@
 """Who leaves is gone, whatever leaf the others have of them, and whatever is still on its way; later stays are safe."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from secure_chat.client.commands import AcceptInvitation, InvitePeople, LeaveRoom, RestartRoom, Send
+from secure_chat.client.commands import AcceptInvitation, CreateRoom, InvitePeople, LeaveRoom, RestartRoom, Send
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Invited
 from secure_chat.wire.messages import (
@@ -18,11 +19,12 @@ from secure_chat.wire.messages import (
 from tests.adversary.audit import lying_relay
 from tests.adversary.members import Rogue, poison, room_of
 from tests.adversary.relay import LyingRelay
-from tests.adversary.rooms import closed_room
-from tests.scenarios.harness import Node
+from tests.adversary.rooms import CLASSICAL, closed_room
+from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all
 
 SOON = 60_000
+HOUR = 3_600_000
 COMMIT, MEMBERS, WELCOME = EntryKind.COMMIT, EntryKind.MEMBERS, EntryKind.WELCOME
 
 
@@ -158,6 +160,24 @@ def test_a_request_that_is_answered_after_its_author_has_left_brings_nobody_back
         world.settle(5 * SOON)
         for node in (alice, bob):
             assert members(node, "#lobby") == {"alice", "bob"}
+        check_all([alice, bob, carol])
+
+
+def test_invitations_to_a_room_that_everybody_has_left_are_given_up() -> None:
+    """Alice leaves before bob and carol have their Welcomes, and the relay loses those: nobody is inside to ask."""
+    with lying_relay(settings=replace(GENEROUS, retention=HOUR)) as world:
+        alice, bob, carol = (world.join(name) for name in ("alice", "bob", "carol"))
+        world.outgoing += [Withheld(bob, WELCOME), Withheld(carol, WELCOME)]
+        alice.do(CreateRoom("plans", CLASSICAL, False))
+        alice.do(InvitePeople("#plans", ("bob", "carol")))
+        world.settle()
+        channel = room_of(alice, "#plans").channel
+        alice.do(LeaveRoom("#plans"))
+        world.sleep(2 * HOUR)
+        world.honest()
+        world.settle(HOUR)
+        for node in (alice, bob, carol):
+            assert node.engine._state.rooms[channel].phase == Phase.LEFT, node.name
         check_all([alice, bob, carol])
 
 

@@ -64,7 +64,8 @@ LAST_RESORT = 6
 """Attempts after which an open room is entered in an earlier state than this device has seen, if there is no other:
 everybody else may be gone, and the relay have lost the rest."""
 PATIENCE = 5
-"""Attempts after which a closed room that the relay does not know is given up: other members may bring it back."""
+"""Attempts after which a closed room that the relay does not know is given up: other members may bring it back; and an
+invitation that nobody can answer: who may found the room anew has done so by then."""
 
 
 class Joining:
@@ -94,6 +95,8 @@ class Joining:
         self._requests = Seen()
         self._climbing: set[bytes] = set()
         self._waiting: dict[bytes, list[Promise[None]]] = {}
+        self._asking: dict[bytes, set[bytes]] = {}
+        """By room: devices that have asked to be added since anybody has changed it."""
 
     # -- what users ask for
 
@@ -188,6 +191,7 @@ class Joining:
 
     def disconnected(self) -> None:
         """Whoever waits to be let in is told; the wish itself stays."""
+        self._asking.clear()
         waiting = [promise for promises in self._waiting.values() for promise in promises]
         self._waiting.clear()
         for promise in waiting:
@@ -238,7 +242,7 @@ class Joining:
             alone = room.kind == RoomKind.OPEN
             yield from self._entrances.found(room, info, set(), room.suite or DEFAULT_SUITE, alone=alone)
             return
-        if room.phase == Phase.NEW and all(member.device == state.profile.device_id for member in info.devices):
+        if room.phase == Phase.NEW and self._deserted(room, info):
             yield from self._drop_out(room)
             return
         attempt = room.attempts
@@ -261,6 +265,12 @@ class Joining:
         """Whether nobody could answer: this device's own past self, or nobody, is all that the relay lists."""
         others = {member.device for member in info.devices} - {self._state.profile.device_id}
         return not others and room.phase != Phase.NEW and room.kind != RoomKind.DIRECT
+
+    def _deserted(self, room: Room, info: ChannelInfo) -> bool:
+        """Whether nobody is inside: whom the relay lists is outside, too, and none of them founds the room anew."""
+        others = {member.device for member in info.devices} - {self._state.profile.device_id}
+        patient = room.kind == RoomKind.ROOM and room.attempts > PATIENCE
+        return not others or (patient and others <= self._asking.get(room.channel, set()))
 
     def _drop_out(self, room: Room) -> Task[None]:
         """Was added, but everybody who could let this device in has gone: there is nothing to enter."""
@@ -325,6 +335,13 @@ class Joining:
         return room
 
     # -- others' requests
+
+    def overhear(self, room: Room, entry: Entry) -> None:
+        """An entry that waits until this device is in: who asks is outside, who changes the room is inside."""
+        if entry.kind is EntryKind.REQUEST:
+            self._asking.setdefault(room.channel, set()).add(entry.sender)
+        elif entry.kind in (EntryKind.COMMIT, EntryKind.FOUNDING):
+            self._asking.pop(room.channel, None)
 
     def on_request(self, room: Room, entry: Entry) -> None:
         """Somebody asks to be added: into the next commit, if they may be."""

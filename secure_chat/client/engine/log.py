@@ -173,6 +173,8 @@ class RoomLog:
     def _hold(self, room: Room, entry: Entry) -> None:
         if is_farewell(entry):
             overhear(self._state, room, entry.payload)
+        else:
+            self._joining.overhear(room, entry)
         for oldest in self._held.add(entry):
             self._take(room, oldest)
         if entry.kind is EntryKind.FOUNDING:
