@@ -188,7 +188,7 @@ class Envelope(Struct, frozen=True, array_like=True):
     counter: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     """Of this chain in this room, rising by one."""
     previous: _Hash
-    """`hash_envelope` of the device's previous envelope in this room; zeros for the first."""
+    """`hash_envelope` of the chain's previous envelope, before the void places; zeros for the first."""
     time: _Count
     """By the author's clock, milliseconds."""
     kind: Annotated[str, Meta(min_length=1, max_length=32)]
@@ -203,6 +203,13 @@ class Envelope(Struct, frozen=True, array_like=True):
     """The chains before this one, oldest first; left out at the same time."""
     revocation: Annotated[bytes, Meta(max_length=MAX_CERTIFICATE)] = b""
     """In direct messages: the newest one of the author's account, so that no relay can keep it back."""
+    void: _Count = 0
+    """Places right before this one that hold nothing, as the relay has refused what stood there."""
+
+    @property
+    def follows(self) -> int:
+        """The place in the chain whose envelope `previous` names; 0 for none."""
+        return max(self.counter - 1 - self.void, 0)
 
     def encode(self) -> bytes:
         """The bytes to encrypt."""

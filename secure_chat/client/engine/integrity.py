@@ -91,9 +91,9 @@ class Integrity:
             chain = self._begin(room, sender, envelope, time)
         elif envelope.counter <= chain.last:
             return self._late(room, sender, chain, envelope, digest)
-        elif envelope.counter > chain.last + 1:
-            self._gap(room, sender, chain, envelope.counter, time)
-        elif chain.hash and not hmac.compare_digest(envelope.previous, chain.hash):
+        elif envelope.follows > chain.last:
+            self._gap(room, sender, chain, envelope.follows, time)
+        elif envelope.follows == chain.last and chain.hash and not hmac.compare_digest(envelope.previous, chain.hash):
             self._broken(room, sender)
             chain.before = envelope.counter - 1  # not what its author knows under these numbers: nothing to vouch for
         chain.last, chain.hash = envelope.counter, digest
@@ -120,8 +120,8 @@ class Integrity:
         chain = Chain(spaces.FORMAT, first, b"", account=sender.account_key, handle=sender.handle, before=first)
         chain.begun = self._state.now
         self._make_place(room, sender)
-        if envelope.counter > first + 1:
-            self._gap(room, sender, chain, envelope.counter, time)
+        if envelope.follows > first:
+            self._gap(room, sender, chain, envelope.follows, time)
         return chain
 
     def _make_place(self, room: Room, sender: Identity) -> None:
@@ -140,7 +140,7 @@ class Integrity:
             chain = self._chain(room, row) if row[CHAIN_LENGTH:] == former.chain else None
             if chain is not None and chain.account == sender.account_key:
                 if former.count > chain.last:
-                    self._gap(room, sender, chain, former.count + 1, time)
+                    self._gap(room, sender, chain, former.count, time)
                     chain.last, chain.hash = former.count, b""
                     self._save(room, row, chain)
                 return
@@ -150,8 +150,8 @@ class Integrity:
         if former.count > first:
             self._missing(room, sender, former.count - first, time)
 
-    def _gap(self, room: Room, sender: Identity, chain: Chain, counter: int, time: int) -> None:
-        first, last = chain.last + 1, counter - 1
+    def _gap(self, room: Room, sender: Identity, chain: Chain, last: int, time: int) -> None:
+        first = chain.last + 1
         chain.lines.append(self._missing(room, sender, last - first + 1, time))
         chain.missing.append((first, last))
         if len(chain.missing) > MAX_MISSING:

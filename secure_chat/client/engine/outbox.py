@@ -28,7 +28,7 @@ from secure_chat.client.engine.content import (
 from secure_chat.client.engine.directory import Directory
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.own_chain import is_known_to_all, retire
+from secure_chat.client.engine.own_chain import is_known_to_all, make_void, retire
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import Acknowledged, Outgoing, Phase, Room
 from secure_chat.client.engine.state import State
@@ -261,6 +261,7 @@ class Outbox:
         room.counter += 1
         known = is_known_to_all(self._state, room)
         codes = self._integrity.shared_states(room.peer) if room.kind == RoomKind.DIRECT and item.line else ()
+        void, room.void = room.void, 0
         return Envelope(
             version=ENVELOPE_VERSION,
             id=item.id,
@@ -275,6 +276,7 @@ class Outbox:
             revocation=self._revocation(room, item),
             milestones=() if known else tuple(room.milestones),
             formers=() if known else tuple(room.formers),
+            void=void,
         )
 
     def _revocation(self, room: Room, item: Outgoing) -> bytes:
@@ -344,19 +346,14 @@ class Outbox:
             item.payload, item.append, item.head = b"", 0, 0
             state.save_outgoing(item)
             self._show(item, DeliveryState.FAILED, f"the relay refused it: {error}")
-            self._rewind(room)
+            self._make_void(room)
         else:
             item.failed = True
-            self._rewind(room)
+            self._make_void(room)
             self._remove(item)
 
-    def _rewind(self, room: Room) -> None:
-        """Gives back the places of what failed at the end of the chain, so that nobody sees a gap."""
-        items = {item.counter: item for item in self._rooms.get(room.channel, {}).values() if item.counter}
-        while (item := items.get(room.counter)) is not None and item.failed:
-            envelope = msgspec.msgpack.decode(item.envelope, type=Envelope)
-            room.counter, room.chain_hash = item.counter - 1, envelope.previous
-            spaces.forget_encryption(item)
+    def _make_void(self, room: Room) -> None:
+        for item in make_void(room, self._rooms.get(room.channel, {}).values()):
             self._state.save_outgoing(item)
         self._state.save(room)
 

@@ -313,6 +313,8 @@ class Room(Struct):
     """In which era this device's keys in `group` were made."""
     next_era: int = 0
     """The same for `next`."""
+    void: int = 0
+    """Own chain: places at its end that hold nothing, as the relay has refused what stood there."""
 
 
 class RosterEntry(Struct, array_like=True):

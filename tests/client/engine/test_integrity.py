@@ -37,6 +37,14 @@ class Author:
         self.hash = bytes(16)
         self.milestones: tuple[Milestone, ...] = ()
         self.formers: tuple[Former, ...] = ()
+        self.void = 0
+
+    def refused(self) -> tuple[Envelope, bytes]:
+        """What the relay says that it has not taken: its place stays void."""
+        before = self.hash
+        written = self.write()
+        self.hash, self.void = before, self.void + 1 + written[0].void
+        return written
 
     def write(self, text: str = "text") -> tuple[Envelope, bytes]:
         self.counter += 1
@@ -52,7 +60,9 @@ class Author:
             msgspec.Raw(encode_body(Text(text))),
             milestones=self.milestones,
             formers=self.formers,
+            void=self.void,
         )
+        self.void = 0
         encoded = envelope.encode()
         self.hash = hash_envelope(encoded)
         return envelope, encoded
@@ -94,6 +104,56 @@ def test_what_is_missing_is_told_and_counted(state: State, room: Room, integrity
     assert take(integrity, room, bob.write()) is Verdict.NEXT
     assert kinds(state) == [SecurityKind.GAP]
     assert gap_lines(state, store, room) == ["2 messages of bob are missing here."]
+
+
+def test_places_that_the_author_calls_void_are_not_missing(state: State, room: Room, integrity: Integrity) -> None:
+    """The chain goes on from before them, and where it does not, that is noticed."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    bob.refused()
+    take(integrity, room, bob.write())
+    bob.refused(), bob.refused()
+    assert take(integrity, room, bob.write()) is Verdict.NEXT
+    assert kinds(state) == []
+    bob.refused()
+    bob.hash = bytes([9]) * 16
+    take(integrity, room, bob.write())
+    assert kinds(state) == [SecurityKind.CHAIN_BROKEN]
+
+
+def test_what_is_missing_before_a_void_place_is_told(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """Only what the relay has refused counts as nothing."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    take(integrity, room, bob.write())
+    bob.write()
+    bob.refused()
+    take(integrity, room, bob.write())
+    assert gap_lines(state, store, room) == ["1 message of bob is missing here."]
+
+
+def test_who_comes_in_after_a_void_place_misses_nothing(state: State, room: Room, integrity: Integrity) -> None:
+    """Neither does who comes in between it and the next message."""
+    bob = Author()
+    bob.counter = 3
+    bob.refused()
+    bob.milestones = (Milestone(1, 2, 0), Milestone(1, 6, bob.counter))
+    take(integrity, room, bob.write())
+    assert kinds(state) == []
+
+
+def test_what_was_refused_and_delivered_has_its_place_to_itself(
+    state: State, room: Room, integrity: Integrity, store: Store
+) -> None:
+    """The message after it is another, and is missed where it is withheld."""
+    bob = Author()
+    integrity.expect(room, BOB.identity)
+    assert take(integrity, room, bob.refused()) is Verdict.NEXT
+    bob.write()
+    assert take(integrity, room, bob.write()) is Verdict.NEXT
+    assert gap_lines(state, store, room) == ["1 message of bob is missing here."]
 
 
 def test_the_first_message_of_somebody_who_was_seen_to_come_can_be_missing(
