@@ -9,8 +9,9 @@ from secure_chat.client.engine.founding import make_claim
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import RoomRemoved, SecurityKind
 from secure_chat.identity.keys import AccountKey
+from secure_chat.wire.framing import HEADER_LENGTH, decode_client_message
 from secure_chat.wire.limits import MAX_ADDS_PER_COMMIT
-from secure_chat.wire.messages import Appended, Entry, EntryKind, KeyPackages, ServerMessage
+from secure_chat.wire.messages import Append, Appended, Entry, EntryKind, KeyPackages, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nothing_false, noticed
 from tests.adversary.members import room_of
@@ -176,3 +177,30 @@ def test_a_room_whose_founding_was_forgotten_before_anybody_saw_it_is_founded_ag
         world.settle(6 * BACK)
         assert [room_of(node, "#plans").phase for node in (alice, other)] == [Phase.JOINED, Phase.INVITED]
         check_all([alice, other])
+
+
+def test_what_is_refused_as_stale_waits_for_the_change_that_made_it_so() -> None:
+    """Bob is kept from the Welcome into a room founded anew, and what he writes meanwhile is not tried without end."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+
+        def strip(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            return (
+                () if node is bob and isinstance(message, Entry) and message.kind is EntryKind.WELCOME else (message,)
+            )
+
+        world.outgoing.append(strip)
+        alice.do(RestartRoom("#plans"))
+        world.settle(100)
+        room = room_of(bob, "#plans")
+        assert room.phase is Phase.JOINED
+        since = len(world.heard)
+        bob.ask(Send("#plans", "in between"))
+        world.settle(5_000)
+        heard = [decode_client_message(frame[HEADER_LENGTH:]) for frame in world.heard[since:]]
+        tries = [m for m in heard if isinstance(m, Append) and m.kind is EntryKind.APPLICATION]
+        assert 1 <= len(tries) <= 2
+        world.outgoing.clear()
+        world.settle(60_000)
+        assert "in between" in alice.texts()
+        check_all([alice, bob])

@@ -80,6 +80,8 @@ class Outbox:
         """How many at once the relay has taken lately, where it has refused some."""
         self._reasons: dict[bytes, str] = {}
         """Why the relay takes nothing for now, where people should know."""
+        self._stale: dict[bytes, int] = {}
+        """The head under which a room's messages were refused as stale while no other was known here."""
         self._resumed: set[bytes] = set()
         """Rooms in which nothing of an earlier connection is unresolved, or the first of it was accepted: what was
         sent again one by one could otherwise be overtaken, where the relay has forgotten the older append ids."""
@@ -209,6 +211,9 @@ class Outbox:
         state = self._state
         if not waiting or not state.is_live(room):
             return
+        if self._stale.get(room.channel, room.head) != room.head:
+            del self._stale[room.channel]
+            state.cancel_timer("outbox", room.channel)
         if state.has_timer("outbox", room.channel):
             newest = next(reversed(waiting.values()))
             if room.channel in self._reasons and not newest.failed:
@@ -330,6 +335,9 @@ class Outbox:
     def _refused(self, room: Room, item: Outgoing, error: RelayError) -> None:
         state = self._state
         if error.code is ErrorCode.STALE:
+            if item.head == room.head:  # the change is still to come, or kept back: until then it would be stale again
+                self._stale[room.channel] = room.head
+                state.set_timer("outbox", room.channel, state.now + RETRY_AFTER)
             item.payload, item.append, item.head = b"", 0, 0
             state.save_outgoing(item)
         elif error.code in _RETRYABLE:
