@@ -204,3 +204,24 @@ def test_what_is_refused_as_stale_waits_for_the_change_that_made_it_so() -> None
         world.settle(60_000)
         assert "in between" in alice.texts()
         check_all([alice, bob])
+
+
+def test_who_has_not_decided_yet_and_gets_no_welcome_is_not_left_behind() -> None:
+    """bob's invitation is open when alice starts the room anew, and the relay strips his Welcome."""
+    with lying_relay() as world:
+        alice, carol = closed_room(world, "carol")
+        bob = world.join("bob")
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle()
+
+        def strip(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            welcome = isinstance(message, Entry) and message.kind is EntryKind.WELCOME
+            return () if welcome and node is bob else (message,)
+
+        world.outgoing.append(strip)
+        alice.do(RestartRoom("#plans"))
+        world.settle(30_000)
+        world.outgoing.clear()
+        world.settle(BACK)
+        assert room_of(bob, "#plans").phase == Phase.INVITED
+        check_all([alice, bob, carol])

@@ -130,7 +130,7 @@ class RoomLog:
 
     def give_up_waiting(self, room: Room) -> None:
         """The Welcome that held entries were kept for has not come."""
-        if self._held.of(room.channel) and room.phase == Phase.JOINED:
+        if self._held.of(room.channel) and room.phase in _INSIDE:
             self._take_all(room)
 
     def nothing_follows(self, room: Room) -> None:
