@@ -131,9 +131,12 @@ class LyingRelay(World):
         if not self.outgoing or node is None:
             super()._to_client(number, frame)
             return
-        messages: list[ServerMessage] = [decode_server_message(frame[HEADER_LENGTH:])]
+        true = decode_server_message(frame[HEADER_LENGTH:])
+        messages: list[ServerMessage] = [true]
         for lie in self.outgoing:
             messages = [told for message in messages for told in lie(node, message)]
+        if isinstance(true, Entry) and true.kind is EntryKind.MEMBERS and true not in messages:
+            self.hidden_leavings |= {(node, true.channel, device) for device in true.removed}
         for message in messages:
             super()._to_client(number, encode_frame(message))
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import CreateRoom, Delete, Send
+import pytest
+
+from secure_chat.client.commands import CreateRoom, Delete, LeaveRoom, Send
 from secure_chat.client.events import NewDevice, SecurityKind
 from secure_chat.client.views import DeliveryState
 from secure_chat.mls.group.results import Application
-from secure_chat.wire.messages import Append, ClientMessage, Entry, ServerMessage
+from secure_chat.wire.messages import Append, ClientMessage, Entry, EntryKind, ServerMessage
 from tests.adversary.audit import lying_relay
 from tests.adversary.evidence import nobody_noticed, noticed, travels_as_json
 from tests.adversary.members import Rogue, room_of
@@ -14,6 +16,7 @@ from tests.adversary.relay import changed
 from tests.adversary.rooms import CLASSICAL, closed_room
 from tests.adversary.test_withholding import Withhold, application_from, trio
 from tests.scenarios.harness import Node
+from tests.scenarios.invariants import Violation, check_all
 
 
 def test_messages_of_different_people_can_change_places_unnoticed() -> None:
@@ -53,6 +56,29 @@ def test_the_last_messages_can_be_withheld_until_something_follows() -> None:
         nobody_noticed([bob])
         assert next(line.state for line in alice.history() if line.text == "the last word") is DeliveryState.SENT
         assert "the last word" in carol.texts()
+
+
+def test_a_leaving_can_be_kept_from_everybody_who_stays() -> None:
+    """Who has gone says nothing more that would tell, and reads nothing more."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+
+        def hide(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            leaving = isinstance(message, Entry) and message.kind in (EntryKind.PROPOSAL, EntryKind.MEMBERS)
+            return () if leaving and node is alice else (message,)
+
+        world.outgoing.append(hide)
+        bob.do(LeaveRoom("#plans"))
+        alice.do(Send("#plans", "what do you think?"))
+        world.settle()
+        world.honest()
+        world.settle()
+        nobody_noticed([alice, bob])
+        assert "what do you think?" not in bob.texts()
+        check_all([alice, bob])
+        world.hidden_leavings.clear()
+        with pytest.raises(Violation, match="the tree says"):
+            check_all([alice, bob])
 
 
 def test_a_relay_that_takes_nothing_gets_no_tick() -> None:
