@@ -75,8 +75,11 @@ class Epochs:
         known = set[bytes]() if before is None else {entry.account for entry in before.entries}
         for account in present - {state.own_account} - known:
             self._receipts.joined(room, account)
-        for account in room.acknowledged.keys() - present:
+        for account in room.acknowledged.keys() - present - known:
             self._receipts.left(room, account)
+        for account in known - present:
+            # Who starts an open room anew leaves out nobody: the others ask, and come later.
+            (self._receipts.missed if room.kind == RoomKind.OPEN else self._receipts.left)(room, account)
         state.show(room)
         state.poke(room)
 

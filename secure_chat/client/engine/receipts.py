@@ -124,10 +124,15 @@ class Receipts:
         self.review(room)
 
     def joined(self, room: Room, account: bytes) -> None:
-        """Somebody new will never have what was sent before."""
-        if len(self._state.accounts(room)) > MAX_PEOPLE:
+        """Somebody new will never have what was sent before; who comes back from elsewhere is owed it."""
+        if len(self._state.accounts(room)) > MAX_PEOPLE or account in room.acknowledged:
             return
         room.acknowledged[account] = Acknowledged(room.counter, room.counter, (), room.counter)
+
+    def missed(self, room: Room, account: bytes) -> None:
+        """Somebody is not in the group that goes on, though nothing says that they have left: they may come back."""
+        if len(room.acknowledged) < MAX_PEOPLE:
+            room.acknowledged.setdefault(account, Acknowledged(0, 0))
 
     def left(self, room: Room, account: bytes) -> None:
         """Nobody waits for somebody who has left."""
