@@ -135,8 +135,9 @@ class LyingRelay(World):
         messages: list[ServerMessage] = [true]
         for lie in self.outgoing:
             messages = [told for message in messages for told in lie(node, message)]
-        if isinstance(true, Entry) and true.kind is EntryKind.MEMBERS and true not in messages:
-            self.hidden_leavings |= {(node, true.channel, device) for device in true.removed}
+        if isinstance(true, Entry) and true.kind is EntryKind.MEMBERS:
+            said = self.shown_leavings if true in messages else self.hidden_leavings
+            said.update({(node, true.channel, device): true.seq for device in true.removed})
         for message in messages:
             super()._to_client(number, encode_frame(message))
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from secure_chat.client.commands import CreateRoom, Delete, LeaveRoom, Send
-from secure_chat.client.events import NewDevice, SecurityKind
+from secure_chat.client.commands import AcceptInvitation, CreateRoom, Delete, InvitePeople, LeaveRoom, Send
+from secure_chat.client.events import Invited, NewDevice, SecurityKind
 from secure_chat.client.views import DeliveryState
 from secure_chat.mls.group.results import Application
 from secure_chat.wire.messages import Append, ClientMessage, Entry, EntryKind, ServerMessage
@@ -76,9 +76,15 @@ def test_a_leaving_can_be_kept_from_everybody_who_stays() -> None:
         nobody_noticed([alice, bob])
         assert "what do you think?" not in bob.texts()
         check_all([alice, bob])
+        carol = world.join("carol")
+        alice.do(InvitePeople("#plans", ("carol",)))
+        world.settle()
+        carol.do(AcceptInvitation(carol.told(Invited)[-1].invitation.room))
+        world.settle()
+        check_all([alice, bob, carol])
         world.hidden_leavings.clear()
         with pytest.raises(Violation, match="the tree says"):
-            check_all([alice, bob])
+            check_all([alice, bob, carol])
 
 
 def test_a_relay_that_takes_nothing_gets_no_tick() -> None:

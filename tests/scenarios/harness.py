@@ -108,8 +108,10 @@ class World:
         self.watch = Watch(self)
         self.rogues: set[Node] = set()
         """Clients in the hands of somebody who does not keep to the rules."""
-        self.hidden_leavings: set[tuple[Node, bytes, bytes]] = set()
+        self.hidden_leavings: dict[tuple[Node, bytes, bytes], int] = {}
         """Client, channel, device: the relay did not show it the entry by which that left, and nothing else tells."""
+        self.shown_leavings: dict[tuple[Node, bytes, bytes], int] = {}
+        """By a lying relay; its number, too."""
         self.taps: list[Tap] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0

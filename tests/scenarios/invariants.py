@@ -122,11 +122,20 @@ def _hidden(nodes: Sequence["Node"], channel: bytes, gone: set[str]) -> bool:
     """
     devices = [node.engine._state.profile.device_id for node in nodes if node.name in gone]
     return all(
-        {(node, channel, device) for device in devices} <= node.world.hidden_leavings
+        all(_is_hidden(node, channel, device) for device in devices)
         or any(n.room == channel.hex() and "no longer at the relay" in n.text for n in node.told(SecurityNotice))
         for node in nodes
         if _is_in(node, channel)
     )
+
+
+def _is_hidden(node: "Node", channel: bytes, device: bytes) -> bool:
+    """Whether the relay has kept from somebody that this device has left, and never showed it to this client.
+
+    Who has come in since has the leaf from those who do not know.
+    """
+    hidden = [seq for (_, room, gone), seq in node.world.hidden_leavings.items() if (room, gone) == (channel, device)]
+    return bool(hidden) and node.world.shown_leavings.get((node, channel, device), 0) < max(hidden)
 
 
 def _check_outboxes(nodes: Sequence["Node"]) -> None:
