@@ -295,6 +295,30 @@ def test_a_rolled_back_relay_is_noticed_and_everybody_goes_on() -> None:
         nothing_false([alice, bob])
 
 
+def test_a_founding_under_a_number_that_was_used_before_is_noticed() -> None:
+    """The relay forgets that bob was invited; alice founds anew, with the very number that his invitation had."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        alice.do(CreateRoom("plans", CLASSICAL))
+        world.settle()
+        copy = world.copy_database()
+        alice.do(InvitePeople("#plans", ("bob",)))
+        world.settle()
+        head = room_of(bob, "#plans").head
+        bob.go_offline()
+        world.set_back(copy)
+        world.settle(120_000)
+        assert room_of(alice, "#plans").head == head == world.last(bob, room_of(bob, "#plans").channel)
+        bob.go_online()
+        world.settle(120_000)
+        bob.do(AcceptInvitation("#plans"))
+        world.settle()
+        alice.do(Send("#plans", "are you here?"))
+        world.settle()
+        assert "are you here?" in bob.texts()
+        check_all([alice, bob])
+
+
 def test_a_rollback_that_only_loses_messages_loses_nothing_later() -> None:
     """No commit among what was lost: numbers are used twice, but the new messages are read."""
     with lying_relay() as world:

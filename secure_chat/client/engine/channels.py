@@ -59,6 +59,8 @@ class Channels:
         self._aftermath = aftermath
         self._commits = commits
         self._confirmed = confirmed
+        self._foundings: dict[bytes, int] = {}
+        """What the relay has said of channels whose entries are on the way."""
         self.inbox = b""
         """The channel where Welcomes arrive."""
 
@@ -106,6 +108,16 @@ class Channels:
         if self._check_last(summary, told=False):
             self._aftermath.send_again(self._state.rooms[summary.channel])
 
+    def caught_up(self, room: Room) -> None:
+        """All that waited has come, and with it every founding, unless a relay that was set back used numbers again."""
+        told = self._foundings.pop(room.channel, 0)
+        inside = room.phase in (Phase.JOINED, Phase.INVITED) and not room.next and not self._log.waits(room)
+        if inside and room.foundings and told > max(room.foundings, room.generation):
+            self._leave_behind(room, "were not delivered")
+        elif inside or not room.foundings:
+            room.foundings = told
+            self._state.save(room)
+
     def closed(self, channel: bytes, seq: int) -> None:
         """The relay delivers nothing more of a channel; `seq` is the entry that removed this device, or 0."""
         state = self._state
@@ -152,6 +164,7 @@ class Channels:
     def _list(self, summary: ChannelSummary, *, logged_in: bool) -> None:
         state = self._state
         self._confirmed.listed(summary)
+        self._foundings[summary.channel] = summary.generation
         room = state.rooms.get(summary.channel)
         if room is None:
             name = summary.name
@@ -243,11 +256,13 @@ class Channels:
             room.head = summary.head  # a Welcome for what follows is no old one
             state.save(room)
         if (behind or ahead or missed) and room.phase != Phase.OUT:
-            what = "were not delivered" if missed else "are no longer at the relay"
-            text = f"Changes of the room {what}; this device asks to be added again."
-            self._history.security(room, SecurityKind.GAP, text)
-            self._commits.lost(room)
-            lose(state, room, invited=room.phase == Phase.INVITED)
+            self._leave_behind(room, "were not delivered" if missed else "are no longer at the relay")
+
+    def _leave_behind(self, room: Room, what: str) -> None:
+        text = f"Changes of the room {what}; this device asks to be added again."
+        self._history.security(room, SecurityKind.GAP, text)
+        self._commits.lost(room)
+        lose(self._state, room, invited=room.phase == Phase.INVITED)
 
     def _enter_lobby(self) -> Task[None]:
         profile = self._state.profile

@@ -230,6 +230,7 @@ class Engine:
             return
         if isinstance(message, ChannelCaughtUp) and message.channel in state.rooms and self._session.entered:
             self._log.caught_up(state.rooms[message.channel])
+            self._channels.caught_up(state.rooms[message.channel])
         if self._session.receive(message) or not self._session.entered:
             return
         match message:

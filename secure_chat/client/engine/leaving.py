@@ -128,7 +128,7 @@ class Leaving:
         room.expected.clear()
         room.notes.clear()
         room.receipt_due = room.undecided = False
-        room.attempts = 0
+        room.attempts = room.foundings = 0
         room.chain_key = b""
         state.save_roster(room, None)
         if room.kind != RoomKind.OPEN:  # whoever enters an open room again is not led into its past

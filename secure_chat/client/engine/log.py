@@ -128,6 +128,10 @@ class RoomLog:
         if not self._held.of(room.channel):
             self._confirmed.caught_up(room)
 
+    def waits(self, room: Room) -> bool:
+        """Whether entries are held until a Welcome has come."""
+        return bool(self._held.of(room.channel))
+
     def give_up_waiting(self, room: Room) -> None:
         """The Welcome that held entries were kept for has not come."""
         if self._held.of(room.channel) and room.phase in _INSIDE:
@@ -203,6 +207,8 @@ class RoomLog:
             self._reach(room, None)
         if entry.kind is EntryKind.FOUNDING and entry.head != room.head and room.phase in _INSIDE:
             self._wrong_head(room, entry)  # it begins where this device has not been: a restored relay lost changes
+        if entry.kind is EntryKind.FOUNDING and room.foundings:
+            room.foundings += 1
         if room.next and entry.seq == room.next_at and self._reach(room, entry):
             pass
         elif self._commits.is_own(room, entry.store, entry.counter):

@@ -57,7 +57,7 @@ def lose(state: State, room: Room, *, invited: bool = False) -> None:
         state.save(room)
         return
     room.phase = Phase.OUT
-    room.attempts = 0
+    room.attempts = room.foundings = 0
     room.undecided = invited or room.undecided
     room.spent = True
     state.save(room)
