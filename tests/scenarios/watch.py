@@ -25,8 +25,10 @@ class Watch:
         self._shown: dict[str, set[str]] = {}
         self._before: dict[bytes, str] = {}
         self._audience: dict[str, set[bytes]] = {}
-        self._written: dict[tuple[str, str], set[str]] = {}
-        """Every text that a message has had for its author, by id and room."""
+        self._written: dict[str, set[str]] = {}
+        """Every text that a message has had for its author, by id."""
+        self._rooms: dict[str, set[str]] = {}
+        """Every room that a message was in for its author, by id: a lost one goes on in a new channel."""
 
     def begins(self, node: "Node") -> None:
         """A client is about to handle something: where does it stand?"""
@@ -60,7 +62,8 @@ class Watch:
     def _remember(self, node: "Node", line: MessageView) -> None:
         """What its author has seen as his own words."""
         if line.account == self._account(node):
-            self._written.setdefault((line.id, line.room), set()).add(line.text)
+            self._written.setdefault(line.id, set()).add(line.text)
+            self._rooms.setdefault(line.id, set()).add(line.room)
 
     def _added(self, node: "Node", line: MessageView) -> None:
         shown = self._shown.setdefault(str(node.path), set())
@@ -81,8 +84,8 @@ class Watch:
             raise Violation(f"{node.name} reads {line.text!r} of an account that nobody has")
         if line.deleted or any(author in self._world.rogues for author in authors):
             return
-        written = self._written.get((line.id, line.room))
-        if written is None:
+        written = self._written.get(line.id, set())
+        if line.room not in self._rooms.get(line.id, set()):
             raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} never wrote in this room")
         if line.text not in written:
             raise Violation(f"{node.name} reads {line.text!r}, {line.sender} wrote {sorted(written)}")
