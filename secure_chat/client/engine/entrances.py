@@ -11,7 +11,7 @@ from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
 from secure_chat.client.engine.keys import KeyPackages
 from secure_chat.client.engine.leavers import staying
-from secure_chat.client.engine.policy import Roles, check_result, group_extensions, roles_of
+from secure_chat.client.engine.policy import Roles, acts_as_admin, check_result, group_extensions, roles_of
 from secure_chat.client.engine.requests import RequestError, make_request
 from secure_chat.client.engine.session import Session
 from secure_chat.client.engine.spaces import PendingKind, Phase, Room
@@ -104,6 +104,7 @@ class Entrances:
             raise CommandFailed(FailureCode.REFUSED, f"{room.name} has no device that could be written to")
         if room.channel in state.pending or room.next:
             return
+        self._require_right(room)
         generation = info.summary.generation + 1
         founding = Roles(
             version=1,
@@ -146,6 +147,14 @@ class Entrances:
         state.save_pending(room, pending)
         state.save(room)
         state.poke(room)
+
+    def _require_right(self, room: Room) -> None:
+        """Who let somebody in meanwhile may have lost it: where no admin is left, the lowest leaf acts as one."""
+        roles = self._state.roles(room)
+        if room.phase != Phase.JOINED or roles is None or room.kind == RoomKind.DIRECT:
+            return
+        if not acts_as_admin(roles, staying(self._state, room), self._state.own_account):
+            raise CommandFailed(FailureCode.NOT_ALLOWED, "only an admin of the room may do that")
 
     def _members(self, room: Room) -> list[bytes]:
         """Whoever is in the room and has not said to leave."""

@@ -2,11 +2,12 @@
 
 from secure_chat.client.engine import spaces
 from secure_chat.client.engine.changes import Wish
-from secure_chat.client.engine.commits import Commits
+from secure_chat.client.engine.commits import Commits, leaving_leaves
 from secure_chat.client.engine.farewells import farewell, remember_leaf
 from secure_chat.client.engine.freshness import are_outdated
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
+from secure_chat.client.engine.leavers import staying
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.recovery import lose
@@ -141,10 +142,12 @@ class Leaving:
         state.emit(RoomRemoved(room.channel.hex(), room.name, reason, by))
 
     def _hand_over(self, room: Room) -> Task[None]:
-        """The last admin promotes the member with the lowest leaf before going."""
+        """The last admin promotes the member with the lowest leaf before going, of those who do not go, too."""
         state = self._state
         roles = state.roles(room)
-        others = [account for account in state.accounts(room) if account != state.own_account]
+        going = leaving_leaves(state.group(room))
+        stay = dict.fromkeys(occupant.account for occupant in staying(state, room) if occupant.leaf_index not in going)
+        others = [account for account in stay if account != state.own_account]
         if roles is None or room.kind == RoomKind.DIRECT or not others or state.own_account not in roles.admins:
             return
         if not any(account in roles.admins for account in others):

@@ -12,7 +12,9 @@ from secure_chat.client.commands import (
     InvitePeople,
     JoinRoom,
     LeaveRoom,
+    Promote,
     RefreshKeys,
+    RestartRoom,
     Send,
     StartDirect,
 )
@@ -21,7 +23,7 @@ from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
 from secure_chat.client.queries import GetInvitations, GetMembers
 from secure_chat.client.views import MemberView
-from tests.scenarios.harness import GENEROUS, Node, World, world
+from tests.scenarios.harness import GENEROUS, Network, Node, World, world
 from tests.scenarios.invariants import check_all
 
 
@@ -329,3 +331,43 @@ def test_two_rooms_of_one_name_are_told_apart_by_their_ids() -> None:
 def test_a_groups_id_names_its_channel_and_founding() -> None:
     """So that no group passes for another room's."""
     assert group_prefix(bytes(16), 3) == bytes(16) + b"\x00" * 7 + b"\x03"
+
+
+def test_who_lets_somebody_in_before_them_starts_nothing_anew() -> None:
+    """Both admins left at once, and carol acts as one; dave asks just then, and takes the first leaf meanwhile."""
+    with world(network=Network((20, 21))) as w:
+        nodes = alice, bob, carol, dave = [w.join(name) for name in ("alice", "bob", "carol", "dave")]
+        alice.do(Promote("#lobby", "bob"))
+        dave.do(LeaveRoom("#lobby"))
+        w.settle()
+        for node in (alice, bob):
+            node.ask(LeaveRoom("#lobby"))
+        w.settle()
+        assert members(carol, "#lobby") == {"carol"}
+        room = next(room for room in carol.engine._state.rooms.values() if room.name == "lobby")
+        before = carol.engine._state.position(room.channel)
+        dave.ask(JoinRoom("lobby"))
+        w.run_until(lambda: carol.engine._state.position(room.channel) > before)
+        assert carol.fails(RestartRoom("#lobby")) is FailureCode.NOT_ALLOWED
+        w.settle()
+        check_all(nodes)
+        dave.do(RestartRoom("#lobby"))
+        w.settle()
+        assert members(carol, "#lobby") == members(dave, "#lobby") == {"carol", "dave"}
+        check_all(nodes)
+
+
+def test_the_last_admin_hands_over_to_somebody_who_stays() -> None:
+    """Bob comes first in line, and is leaving himself just then: carol becomes the admin."""
+    with world() as w:
+        alice, bob, carol = [w.join(name) for name in ("alice", "bob", "carol")]
+        bob.ask(LeaveRoom("#lobby"))
+        room = next(room for room in alice.engine._state.rooms.values() if room.name == "lobby")
+        before = alice.engine._state.position(room.channel)
+        w.run_until(lambda: alice.engine._state.position(room.channel) > before)
+        alice.do(LeaveRoom("#lobby"))
+        w.settle()
+        roles = carol.engine._state.roles(carol.engine._state.rooms[room.channel])
+        assert roles is not None
+        assert carol.engine._state.own_account in roles.admins
+        check_all([alice, bob, carol])
