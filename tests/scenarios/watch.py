@@ -7,6 +7,7 @@ from secure_chat.client.events import Event, MessageAdded, MessageChanged, Perso
 from secure_chat.client.views import DeliveryState, MessageKind, MessageView
 from secure_chat.wire.messages import Append, EntryKind
 from tests.scenarios.invariants import Violation
+from tests.scenarios.stays import Stays
 
 if TYPE_CHECKING:
     from tests.scenarios.harness import Node, World
@@ -29,10 +30,14 @@ class Watch:
         """Every text that a message has had for its author, by id."""
         self._rooms: dict[str, set[str]] = {}
         """Every room that a message was in for its author, by id: a lost one goes on in a new channel."""
+        self._encrypted: dict[str, tuple[bytes, int]] = {}
+        """What a message's latest ciphertext is, and when it first left, by id."""
+        self._stays = Stays()
 
     def begins(self, node: "Node") -> None:
         """A client is about to handle something: where does it stand?"""
         self._before = {room.channel: room.phase for room in node.engine._state.rooms.values()}
+        self._stays.look(node)
 
     def leaves(self, node: "Node", room: Room, append: Append) -> None:
         """A message leaves a client: it is for those who have a leaf now, and for nobody who comes later."""
@@ -41,6 +46,8 @@ class Watch:
             for item in state.outbox.values():
                 if item.append == append.counter and item.line:
                     self._audience.setdefault(item.id.hex(), set()).update(state.accounts(room))
+                    if self._encrypted.get(item.id.hex(), (b"", 0))[0] != append.payload:
+                        self._encrypted[item.id.hex()] = (append.payload, self._world.now)
 
     def told(self, node: "Node", event: Event) -> None:
         """One event of one client."""
@@ -93,7 +100,7 @@ class Watch:
             raise Violation(f"{node.name} reads {line.text!r}, which {line.sender} wrote for others")
 
     def _complete(self, node: "Node", line: MessageView) -> None:
-        """A tick for everybody: everybody who is in the room, as its author knows it, has the line."""
+        """A tick for everybody: whoever is in the room, and was when it was sent, as its author knows it, has it."""
         state = node.engine._state
         room = state.rooms[bytes.fromhex(line.room)]
         if (
@@ -103,13 +110,17 @@ class Watch:
         ):
             return
         written = node.queued_at.get(line.id, 0)
+        _, encrypted = self._encrypted.get(line.id, (b"", self._world.now))
         roster = state.roster(room)
+        self._stays.look(node)
         for account in state.accounts(room):
             readers = [other for other in self._world.nodes.values() if self._account(other) == account.hex()]
             if roster is not None and account in roster.invited:
                 continue  # has accepted, perhaps, but its author can't know that yet
             if account == state.own_account or not readers or any(r in self._world.rogues for r in readers):
                 continue
+            if self._stays.since(node, room.channel, account) > encrypted:
+                continue  # was not there for its author, or was removed after it, and came (back) in later
             entered = [reader.entered.get(line.room, self._world.now) for reader in readers]
             if min(entered) > written or any(r.restored or _blocks(r, node) for r in readers):
                 continue
