@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import Promote, RefreshKeys, RestartRoom, Send
+from secure_chat.client.commands import LeaveRoom, Promote, RefreshKeys, RestartRoom, Send
+from secure_chat.client.engine.receipts import MAX_PEOPLE
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import MessageAdded, SecurityKind
 from secure_chat.client.views import DeliveryState, MessageKind
@@ -170,6 +171,28 @@ def test_who_never_acknowledged_a_new_chain_is_not_taken_for_a_newcomer() -> Non
         assert next(line.state for line in alice.history() if line.id == seen) is DeliveryState.DELIVERED
         assert next(line.state for line in alice.history() if line.id == lost) is DeliveryState.SENT
         nothing_false([alice, bob])
+
+
+def test_who_came_when_the_room_was_too_large_for_receipts_is_owed_what_is_written_since() -> None:
+    """Nothing was counted for bob when he came; the group is started anew, and what he lost is still not delivered."""
+    with lying_relay() as world:
+        nodes = [world.join(f"user{number}") for number in range(MAX_PEOPLE)]
+        alice, bob = nodes[0], world.join("bob")
+        world.settle()
+        nodes[1].do(LeaveRoom("#lobby"))
+        world.settle()
+        drop = Withhold(alice, bob)
+        world.outgoing.append(drop)
+        lost = alice.do(Send("#lobby", "the secret plan"))
+        world.settle(60_000)
+        drop.active = False
+        alice.do(RestartRoom("#lobby"))
+        world.settle(60_000)
+        seen = alice.do(Send("#lobby", "anything new?"))
+        world.settle(120_000)
+        assert next(line.state for line in alice.history() if line.id == seen) is DeliveryState.DELIVERED
+        assert next(line.state for line in alice.history() if line.id == lost) is DeliveryState.SENT
+        nothing_false([*nodes, bob])
 
 
 def test_messages_held_back_come_late_and_say_so() -> None:
