@@ -16,7 +16,7 @@ from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
 from secure_chat.mls.group.group import Group
 
-__all__ = ["hear", "known_notes", "noted", "overhear", "sort_notes", "staying"]
+__all__ = ["hear", "known_notes", "noted", "overhear", "put_by", "sort_notes", "staying"]
 
 MAX_WAITING = 64
 """Wishes to leave that are kept while this device is outside."""
@@ -39,7 +39,7 @@ def _read(data: bytes) -> list[LeaveNote]:
 def overhear(state: State, room: Room, payload: bytes) -> None:
     """A note stands in an entry that can't be taken in yet, and that the relay may have forgotten when it can."""
     state.overheard.setdefault(room.channel, set()).add(payload)
-    _put_by(state, room, [payload])
+    put_by(state, room, [payload])
 
 
 def hear(state: State, room: Room, payload: bytes, sender: bytes) -> bytes:
@@ -61,7 +61,7 @@ def hear(state: State, room: Room, payload: bytes, sender: bytes) -> bytes:
         return b""
     if not leaves:
         # Of a leaf that was removed before the note came, or one that an answer still on its way will make.
-        _put_by(state, room, [payload])
+        put_by(state, room, [payload])
         if any(occupant.device == sender for occupant in occupants):
             raise EvidenceError("of none of the leaves here")
         return b""
@@ -94,7 +94,7 @@ def sort_notes(state: State, room: Room) -> list[bytes]:
     if room.notes != here:
         room.notes = here
         state.save(room)
-    _put_by(state, room, gone)
+    put_by(state, room, gone)
     news = noted(state, room, group) - before
     return [occupant.account for occupant in occupants if occupant.leaf_index in news]
 
@@ -104,7 +104,8 @@ def _departed(state: State, room: Room) -> list[bytes]:
     return [] if row is None else msgspec.msgpack.decode(row, type=list[bytes])
 
 
-def _put_by(state: State, room: Room, payloads: list[bytes]) -> None:
+def put_by(state: State, room: Room, payloads: list[bytes]) -> None:
+    """Keeps notes of leaves that are not in the tree here, for the case that a later one has them."""
     past = _departed(state, room)
     kept = list(dict.fromkeys([*past, *payloads]))[-MAX_DEPARTED:]
     if kept != past:

@@ -7,7 +7,7 @@ from secure_chat.client.engine.farewells import farewell, remember_leaf
 from secure_chat.client.engine.freshness import are_outdated
 from secure_chat.client.engine.history import History
 from secure_chat.client.engine.integrity import Integrity
-from secure_chat.client.engine.leavers import staying
+from secure_chat.client.engine.leavers import put_by, staying
 from secure_chat.client.engine.outbox import Outbox
 from secure_chat.client.engine.receipts import Receipts
 from secure_chat.client.engine.recovery import lose
@@ -127,6 +127,7 @@ class Leaving:
         room.claims.clear()
         room.owed.clear()
         room.expected.clear()
+        put_by(state, room, room.notes)  # who comes back may find these leaves still there, and is not told again
         room.notes.clear()
         room.receipt_due = room.undecided = False
         room.attempts = room.foundings = 0

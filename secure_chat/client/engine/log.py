@@ -107,8 +107,9 @@ class RoomLog:
         held = self._held.of(room.channel)
         last = held[-1].seq if held else state.position(room.channel)
         if entry.seq <= last:
-            text = "The relay delivered something a second time or too late; it was dropped."
-            self._history.security(room, SecurityKind.REPLAY, text)
+            if room.phase != Phase.ENTERING:  # an external commit brings what came since the one before, known or not
+                text = "The relay delivered something a second time or too late; it was dropped."
+                self._history.security(room, SecurityKind.REPLAY, text)
             return
         own = self._commits.is_own(room, entry.store, entry.counter)
         if own and held:

@@ -46,11 +46,14 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
     device = connection.device
     change = message.change or _NO_CHANGE
     ordered = message.kind is not EntryKind.MEMBERS
+    first = 0
     _require_size(message)
     if message.kind is EntryKind.FOUNDING:
         _require_founder(channel, device, change)
     elif device.id not in channel.members:
         _require_external_join(channel, device, message, change)
+        # Who has left since, and is still in the group that is entered, may have told it nobody else.
+        first = channel.head + 1
     if ordered:
         _require_head(context, channel, device, message)
     elif message.welcomes or message.group_info is not None:
@@ -83,7 +86,7 @@ def append_change(context: Context, connection: Connection, channel: Channel, me
         head=replaced,
         plan=plan,
     )
-    membership.apply_change(context, channel, seq, plan)
+    membership.apply_change(context, channel, seq, plan, first)
     if message.group_info is not None:
         context.transaction.channels.put_group_info(
             channel.number, seq, record.generation, message.group_info, limits.GROUP_INFOS_KEPT

@@ -67,8 +67,12 @@ def plan_change(context: Context, channel: Channel, account: bytes, change: Chan
     return Plan(added, removed, admins, change.members_may_add, banned)
 
 
-def apply_change(context: Context, channel: Channel, seq: int, plan: Plan) -> None:
-    """Makes entry `seq`'s change true; the caller stores the record."""
+def apply_change(context: Context, channel: Channel, seq: int, plan: Plan, first: int = 0) -> None:
+    """Makes entry `seq`'s change true; the caller stores the record.
+
+    Who is added gets what follows, from `first` on if that is given.
+    """
+    first = first or seq
     record = channel.record
     if plan.admins is not None:
         record.admins = plan.admins
@@ -79,7 +83,7 @@ def apply_change(context: Context, channel: Channel, seq: int, plan: Plan) -> No
     for member in plan.removed:
         remove_member(context, channel, member, seq)
     for device in plan.added:
-        member = MemberRecord(device.id, device.account, device.number, joined=seq, cursor=seq - 1)
+        member = MemberRecord(device.id, device.account, device.number, joined=first, cursor=first - 1)
         channel.leaving.pop(device.id, None)
         channel.members[device.id] = member
         context.count_member(1)
@@ -88,7 +92,7 @@ def apply_change(context: Context, channel: Channel, seq: int, plan: Plan) -> No
         if connection is not None:
             context.presence_joined[device.id, channel.id] = None
             context.send(connection, ChannelAdded(channel.summary(device.account, member)))
-            start_delivery(context, connection, channel, seq - 1)
+            start_delivery(context, connection, channel, first - 1)
 
 
 def remove_member(context: Context, channel: Channel, member: MemberRecord, seq: int) -> None:

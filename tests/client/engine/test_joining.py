@@ -26,6 +26,8 @@ from secure_chat.client.views import MemberView
 from tests.scenarios.harness import GENEROUS, Network, Node, World, world
 from tests.scenarios.invariants import check_all
 
+HOUR = 3_600_000
+
 
 def members(node: Node, room: str) -> set[str]:
     views = node.do(GetMembers(room))
@@ -371,3 +373,42 @@ def test_the_last_admin_hands_over_to_somebody_who_stays() -> None:
         assert roles is not None
         assert carol.engine._state.own_account in roles.admins
         check_all([alice, bob, carol])
+
+
+def test_who_enters_while_nobody_is_there_hears_who_has_left() -> None:
+    """Alice is away for longer than the relay keeps anything: only bob, who came in alone, can take carol out."""
+    with world(settings=replace(GENEROUS, retention=HOUR)) as w:
+        alice, carol, bob = [w.join(name) for name in ("alice", "carol", "bob")]
+        bob.do(LeaveRoom("#lobby"))
+        w.settle()
+        alice.go_offline()
+        carol.do(LeaveRoom("#lobby"))
+        w.settle()
+        bob.do(JoinRoom("lobby"))
+        w.settle()
+        assert members(bob, "#lobby") == {"alice", "bob"}
+        w.run_for(2 * HOUR)
+        alice.go_online()
+        w.settle(60_000)
+        check_all([alice, bob, carol])
+        assert not [n for node in (bob, carol) for n in node.told(SecurityNotice)]
+
+
+def test_who_comes_back_still_knows_who_was_leaving() -> None:
+    """Bob goes before he has taken carol out; nobody else was there, and he comes back alone."""
+    with world(settings=replace(GENEROUS, retention=HOUR)) as w:
+        alice, carol, bob = [w.join(name) for name in ("alice", "carol", "bob")]
+        alice.go_offline()
+        room = next(room for room in bob.engine._state.rooms.values() if room.name == "lobby")
+        carol.ask(LeaveRoom("#lobby"))
+        w.run_until(lambda: bool(room.notes))
+        bob.do(LeaveRoom("#lobby"))
+        w.settle()
+        bob.do(JoinRoom("lobby"))
+        w.settle()
+        assert members(bob, "#lobby") == {"alice", "bob"}
+        w.run_for(2 * HOUR)
+        alice.go_online()
+        w.settle(60_000)
+        check_all([alice, bob, carol])
+        assert not [n for node in (bob, carol) for n in node.told(SecurityNotice)]

@@ -285,18 +285,20 @@ def test_an_open_room_that_was_never_founded_is_anyones(host: RelayHost) -> None
 
 
 def test_an_external_commit_enters_an_open_room(host: RelayHost) -> None:
-    """It adds the own device and no other; the newcomer gets the room from that entry on."""
+    """It adds the own device and no other; the newcomer gets the room from where the group is that it enters."""
     alice, bob, eve = (Peer.join(host, name) for name in ("alice", "bob", "eve"))
     room = alice.room(kind=ChannelKind.OPEN, name="lobby")
-    alice.appended(room)
+    said = alice.appended(room)
     for change in (None, ChannelChange(add=(eve.member,)), ChannelChange(add=(bob.member, eve.member))):
         refused = _commit(bob, room, 1, change=change)
         assert isinstance(refused, Error)
         assert refused.code is ErrorCode.FORBIDDEN
     entered = _commit(bob, room, 1, change=ChannelChange(add=(bob.member,)), group_info=b"next")
     assert isinstance(entered, Appended)
-    (entry,) = bob.entries(room)
+    earlier, entry = bob.entries(room)
+    assert earlier.seq == said.seq
     assert (entry.seq, entry.added) == (entered.seq, (bob.member,))
+    assert bob.create(ChannelKind.OPEN, name="lobby").summary.joined == said.seq
     bob.appended(room, head=entered.head)
     closed = alice.room()
     refused = _commit(bob, closed, 1, change=ChannelChange(add=(bob.member,)))
