@@ -128,14 +128,19 @@ class LyingRelay(World):
 
     def _to_client(self, number: int, frame: bytes) -> None:
         node = self.node_of(number)
-        if not self.outgoing or node is None:
+        if node is None or not (self.outgoing or self.hidden_welcomes):
             super()._to_client(number, frame)
             return
         true = decode_server_message(frame[HEADER_LENGTH:])
         messages: list[ServerMessage] = [true]
         for lie in self.outgoing:
             messages = [told for message in messages for told in lie(node, message)]
-        if isinstance(true, Entry) and true.kind is EntryKind.MEMBERS:
+        if isinstance(true, Entry) and true.kind is EntryKind.WELCOME and true.origin is not None:
+            welcome = {(node, *true.origin)}
+            self.hidden_welcomes = (
+                self.hidden_welcomes - welcome if true in messages else self.hidden_welcomes | welcome
+            )
+        if self.outgoing and isinstance(true, Entry) and true.kind is EntryKind.MEMBERS:
             said = self.shown_leavings if true in messages else self.hidden_leavings
             said.update({(node, true.channel, device): true.seq for device in true.removed})
         for message in messages:

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 
 import pytest
 
-from secure_chat.client.commands import AcceptInvitation, CreateRoom, Delete, InvitePeople, LeaveRoom, Send
+from secure_chat.client.commands import (
+    AcceptInvitation,
+    CreateRoom,
+    Delete,
+    InvitePeople,
+    Kick,
+    LeaveRoom,
+    RestartRoom,
+    Send,
+)
 from secure_chat.client.events import Invited, NewDevice, SecurityKind
 from secure_chat.client.views import DeliveryState
 from secure_chat.mls.group.results import Application
@@ -85,6 +94,37 @@ def test_a_leaving_can_be_kept_from_everybody_who_stays() -> None:
         world.hidden_leavings.clear()
         with pytest.raises(Violation, match="the tree says"):
             check_all([alice, bob, carol])
+
+
+def test_who_leaves_and_never_gets_a_welcome_leaves_that_leaf_behind() -> None:
+    """The room was started anew, and carol leaves before she hears of her leaf there: she can't say that it is gone."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def swallow(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            welcome = isinstance(message, Entry) and message.kind is EntryKind.WELCOME
+            return () if welcome and node is carol else (message,)
+
+        world.outgoing.append(swallow)
+        alice.do(RestartRoom("#plans"))
+        world.settle()
+        carol.do(LeaveRoom("#plans"))
+        world.settle()
+        world.outgoing.remove(swallow)
+        alice.do(Send("carol", "where are you?"))  # its Welcome comes after the one that did not
+        world.settle()
+        world.honest()
+        world.settle()
+        assert "where are you?" in carol.texts()
+        for node in (alice, bob):
+            noticed(node, SecurityKind.BAD_ENTRY, "carol", "a wish to leave")
+        check_all([alice, bob, carol])
+        world.hidden_welcomes.clear()
+        with pytest.raises(Violation, match="the tree says"):
+            check_all([alice, bob, carol])
+        alice.do(Kick("#plans", "carol"))
+        world.settle()
+        check_all([alice, bob, carol])
 
 
 def test_a_relay_that_takes_nothing_gets_no_tick() -> None:

@@ -112,6 +112,8 @@ class World:
         """Client, channel, device: the relay did not show it the entry by which that left, and nothing else tells."""
         self.shown_leavings: dict[tuple[Node, bytes, bytes], int] = {}
         """By a lying relay; its number, too."""
+        self.hidden_welcomes: set[tuple[Node, bytes, int]] = set()
+        """Client, channel, entry: the relay did not show it the Welcome into the group that begins there."""
         self.taps: list[Tap] = []
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._ticket = 0

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from secure_chat.client.engine.evidence import noted_leaves, read_notes
+from secure_chat.client.engine.farewells import farewell
 from secure_chat.client.engine.receipts import MAX_PEOPLE
 from secure_chat.client.engine.spaces import Phase
 from secure_chat.client.events import Failed, FailureCode, RoomRemoved, SecurityKind, SecurityNotice
@@ -118,15 +120,32 @@ def _is_in(node: "Node", channel: bytes) -> bool:
 def _hidden(nodes: Sequence["Node"], channel: bytes, gone: set[str]) -> bool:
     """Whether nobody in the room can know that these have left.
 
-    The relay had forgotten entries, perhaps just those, before they came by, or has kept them from them.
+    The relay had forgotten entries, perhaps just those, before they came by, or has kept them from them; or it has
+    kept from who left the Welcome to the leaf that the others have, so that what was said on leaving does not name it.
     """
-    devices = [node.engine._state.profile.device_id for node in nodes if node.name in gone]
+    leavers = [node for node in nodes if node.name in gone and not _was_never_told(node, nodes, channel)]
+    devices = [node.engine._state.profile.device_id for node in leavers]
     return all(
         all(_is_hidden(node, channel, device) for device in devices)
         or any(n.room == channel.hex() and "no longer at the relay" in n.text for n in node.told(SecurityNotice))
         for node in nodes
         if _is_in(node, channel)
     )
+
+
+def _was_never_told(leaver: "Node", nodes: Sequence["Node"], channel: bytes) -> bool:
+    """Whether the relay has kept from somebody the Welcome to the very leaf that the others have.
+
+    It is none of those for which the device has ever said that it leaves.
+    """
+    room = leaver.engine._state.rooms.get(channel)
+    said = b"" if room is None else farewell(leaver.engine._state, room)
+    notes = read_notes(said) if said else []
+    groups = [n.engine._state.group(n.engine._state.rooms[channel]) for n in nodes if _is_in(n, channel)]
+    members = [member for group in groups for member in leaver.engine._state.occupants(group)]
+    own = [member for member in members if member.device == leaver.engine._state.profile.device_id]
+    hidden = any((node, of) == (leaver, channel) for node, of, _ in leaver.world.hidden_welcomes)
+    return hidden and room is not None and not noted_leaves(notes, groups[0].group_id, own)
 
 
 def _is_hidden(node: "Node", channel: bytes, device: bytes) -> bool:
