@@ -18,7 +18,7 @@ from secure_chat.wire.messages import (
 )
 from tests.adversary.audit import lying_relay
 from tests.adversary.members import Rogue, poison, room_of
-from tests.adversary.relay import LyingRelay
+from tests.adversary.relay import LyingRelay, changed
 from tests.adversary.rooms import CLASSICAL, closed_room
 from tests.scenarios.harness import GENEROUS, Node
 from tests.scenarios.invariants import check_all
@@ -136,6 +136,28 @@ def test_who_leaves_before_hearing_that_the_room_was_started_anew_is_gone() -> N
             assert members(node) == {"alice", "bob"}
             assert [line.text for line in node.history() if line.text == "carol left"] == ["carol left"]
         assert len(carol.told(Invited)) == invited
+        check_all([alice, bob, carol])
+
+
+def test_a_welcome_under_another_label_is_one_all_the_same() -> None:
+    """What lies in the inbox tells carol of her leaf in the room that was started anew, whatever the relay calls it."""
+    with lying_relay() as world:
+        alice, bob, carol = closed_room(world, "bob", "carol")
+
+        def relabel(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is carol and isinstance(message, Entry) and message.kind is WELCOME:
+                return (changed(message, kind=EntryKind.FOUNDING),)
+            hidden = node is carol and isinstance(message, Entry) and message.kind is EntryKind.FOUNDING
+            return () if hidden else (message,)
+
+        world.outgoing.append(relabel)
+        alice.do(RestartRoom("#plans"))
+        world.settle()
+        carol.do(LeaveRoom("#plans"))
+        world.honest()
+        world.settle(SOON)
+        for node in (alice, bob):
+            assert members(node) == {"alice", "bob"}
         check_all([alice, bob, carol])
 
 

@@ -88,8 +88,8 @@ class RoomLog:
         state = self._state
         if entry.seq <= state.position(entry.channel):
             return
-        welcome = entry.kind is EntryKind.WELCOME and not self._farewells.welcome(entry)
-        room = self._arrivals.welcome(entry) if welcome else None
+        # Whatever the relay calls it: nothing else comes there.
+        room = None if self._farewells.welcome(entry) else self._arrivals.welcome(entry)
         state.advance(entry.channel, entry.seq)
         self._session.acknowledge(entry.channel)
         if room is not None:
