@@ -164,6 +164,10 @@ class Joining:
             for promise in self._waiting.pop(room.channel, ()):
                 promise.keep(None)
             return
+        if room.phase == Phase.LEFT:
+            for promise in self._waiting.pop(room.channel, ()):
+                promise.fail(CommandFailed(FailureCode.REFUSED, "you left the room"))
+            return
         if room.phase not in _OUTSIDE or not self._session.entered:
             return
         if room.channel in self._climbing or room.channel in state.pending or room.next:

@@ -140,6 +140,7 @@ class Leaving:
             state.cancel_timer(purpose, room.channel)
         self._session.forget(room.channel)
         state.show(room)
+        state.poke(room)
         state.emit(RoomRemoved(room.channel.hex(), room.name, reason, by))
 
     def _hand_over(self, room: Room) -> Task[None]:

@@ -302,10 +302,13 @@ class RoomLog:
         was_in = bool(room.group) and room.phase in (Phase.JOINED, Phase.OUT)
         was_out = room.phase == Phase.OUT
         self._arrivals.install(room, entry.seq, entry)
-        room.phase = Phase.JOINED
+        leaving = room.phase == Phase.LEAVING
+        room.phase = Phase.LEAVING if leaving else Phase.JOINED
         self._epochs.entered(room, rejoined=was_in)
         self._epochs.fresh_keys(room, pending.era)
         self._commits.won(room)
+        if leaving:
+            return  # by this very leaf
         if not was_in and room.kind != RoomKind.DIRECT:
             verb = "created the room" if founding else "joined"
             name = state.profile.handle

@@ -20,7 +20,7 @@ from secure_chat.client.commands import (
 )
 from secure_chat.client.engine.entrances import group_prefix
 from secure_chat.client.engine.spaces import Phase
-from secure_chat.client.events import FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
+from secure_chat.client.events import Failed, FailureCode, Invited, MessageAdded, RoomRemoved, SecurityNotice
 from secure_chat.client.queries import GetInvitations, GetMembers
 from secure_chat.client.views import MemberView
 from tests.scenarios.harness import GENEROUS, Network, Node, World, world
@@ -412,3 +412,25 @@ def test_who_comes_back_still_knows_who_was_leaving() -> None:
         w.settle(60_000)
         check_all([alice, bob, carol])
         assert not [n for node in (bob, carol) for n in node.told(SecurityNotice)]
+
+
+def test_who_leaves_while_entering_is_gone() -> None:
+    """Nobody is there, so bob enters by a commit of his own; it comes into the log when he has changed his mind."""
+    with world(settings=replace(GENEROUS, retention=HOUR)) as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        bob.do(LeaveRoom("#lobby"))
+        w.settle()
+        alice.go_offline()
+        room = next(room for room in bob.engine._state.rooms.values() if room.name == "lobby")
+        entering = bob.ask(JoinRoom("lobby"))
+        w.run_until(lambda: room.channel in bob.engine._state.pending)
+        bob.do(LeaveRoom("#lobby"))
+        answer = bob.answer(entering)
+        assert isinstance(answer, Failed)
+        assert answer.message == "you left the room"
+        w.settle()
+        assert room.phase == Phase.LEFT
+        alice.go_online()
+        w.settle(60_000)
+        assert members(alice, "#lobby") == {"alice"}
+        check_all([alice, bob])
