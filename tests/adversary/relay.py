@@ -137,9 +137,8 @@ class LyingRelay(World):
             messages = [told for message in messages for told in lie(node, message)]
         if isinstance(true, Entry) and true.kind is EntryKind.WELCOME and true.origin is not None:
             welcome = {(node, *true.origin)}
-            self.hidden_welcomes = (
-                self.hidden_welcomes - welcome if true in messages else self.hidden_welcomes | welcome
-            )
+            shown = true in messages and true.seq > self.last(node, true.channel)  # else its number was given away
+            self.hidden_welcomes = self.hidden_welcomes - welcome if shown else self.hidden_welcomes | welcome
         if self.outgoing and isinstance(true, Entry) and true.kind is EntryKind.MEMBERS:
             said = self.shown_leavings if true in messages else self.hidden_leavings
             said.update({(node, true.channel, device): true.seq for device in true.removed})

@@ -96,21 +96,31 @@ def test_a_leaving_can_be_kept_from_everybody_who_stays() -> None:
             check_all([alice, bob, carol])
 
 
-def test_who_leaves_and_never_gets_a_welcome_leaves_that_leaf_behind() -> None:
+@pytest.mark.parametrize("early", [False, True], ids=["swallowed", "number given away"])
+def test_who_leaves_and_never_gets_a_welcome_leaves_that_leaf_behind(early: bool) -> None:
     """The room was started anew, and carol leaves before she hears of her leaf there: she can't say that it is gone."""
     with lying_relay() as world:
-        alice, bob, carol = closed_room(world, "bob", "carol")
+        welcomes: list[Entry] = []
+        swallowed: list[bool] = []
 
         def swallow(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
-            welcome = isinstance(message, Entry) and message.kind is EntryKind.WELCOME
-            return () if welcome and node is carol else (message,)
+            if not isinstance(message, Entry) or message.kind is not EntryKind.WELCOME or node.name != "carol":
+                return (message,)
+            welcomes.append(message)
+            return () if swallowed else (message,)
 
         world.outgoing.append(swallow)
+        alice, bob, carol = closed_room(world, "bob", "carol")
+        if early:
+            world.say(carol, changed(welcomes[-1], seq=welcomes[-1].seq + 1))
+            world.settle()
+        else:
+            swallowed.append(True)
         alice.do(RestartRoom("#plans"))
-        world.settle()
+        world.settle(1_000)
+        swallowed.clear()
         carol.do(LeaveRoom("#plans"))
         world.settle()
-        world.outgoing.remove(swallow)
         alice.do(Send("carol", "where are you?"))  # its Welcome comes after the one that did not
         world.settle()
         world.honest()
