@@ -365,10 +365,7 @@ class RoomLog:
         else:
             room.head = entry.seq
             self._commits.lost(room)
-            if (entry.sender, entry.store) == (state.profile.device_id, state.profile.store):
-                # Given up when the relay refused it, and stored all the same: the others have gone on by it.
-                self._left_behind(room, entry.time)
-            elif not (isinstance(result, Skipped) and self._missed(room, entry, result)):
+            if not (isinstance(result, Skipped) and self._missed(room, entry, result)):
                 self._bad_entry(room, entry, "a commit that nobody can apply")
 
     def _out_of_the_tree(self, room: Room, committer: bytes, newcomers: tuple[Identity, ...]) -> None:
