@@ -170,7 +170,9 @@ class Joining:
             return
         if room.phase not in _OUTSIDE or not self._session.entered:
             return
-        if room.channel in self._climbing or room.channel in state.pending or room.next:
+        if room.channel in self._climbing or room.channel in state.pending:
+            return
+        if room.next and (room.phase != Phase.NEW or room.channel in state.live):
             return
         if state.has_timer("ladder", room.channel):
             return
@@ -238,6 +240,10 @@ class Joining:
 
     def _step(self, room: Room) -> Task[None]:
         state = self._state
+        if room.next:  # a Welcome has come, and nothing of its room: the relay says so if it delivers none of it
+            state.set_timer("ladder", room.channel, state.now + FIRST_PAUSE)
+            yield from self._session.ask(Subscribe(0, ((room.channel, state.position(room.channel)),)), Ok)
+            return
         info = yield from self._look(room)
         if room.channel in state.pending or room.next or room.phase not in _OUTSIDE:
             return

@@ -11,6 +11,7 @@ from secure_chat.client.commands import (
     DeclineInvitation,
     InvitePeople,
     JoinRoom,
+    Kick,
     LeaveRoom,
     Promote,
     RefreshKeys,
@@ -433,4 +434,20 @@ def test_who_leaves_while_entering_is_gone() -> None:
         alice.go_online()
         w.settle(60_000)
         assert members(alice, "#lobby") == {"alice"}
+        check_all([alice, bob])
+
+
+def test_who_was_invited_and_removed_while_away_waits_for_nothing() -> None:
+    """The Welcome lies in the inbox, and its room is delivered to bob no more."""
+    with world() as w:
+        alice, bob = w.join("alice"), w.join("bob")
+        bob.go_offline()
+        alice.do(CreateRoom("plans"))
+        alice.do(InvitePeople("#plans", ("bob",)))
+        alice.do(Kick("#plans", "bob"))
+        w.settle()
+        bob.go_online()
+        w.settle(60_000)
+        assert bob.do(GetInvitations()) == ()
+        assert {room.phase for room in bob.engine._state.rooms.values() if room.name == "plans"} <= {Phase.LEFT}
         check_all([alice, bob])
