@@ -1,9 +1,9 @@
-"""A relay that refuses messages for good, whether it means it or not: what becomes of their places in the chain."""
+"""A relay that refuses for good, whether it means it or not: what becomes of places in the chain, and of changes."""
 
 from collections.abc import Iterable
 
-from secure_chat.client.commands import RetryMessage, Send
-from secure_chat.client.events import SecurityKind
+from secure_chat.client.commands import AcceptInvitation, InvitePeople, RetryMessage, Send
+from secure_chat.client.events import FailureCode, Invited, SecurityKind
 from secure_chat.wire.errors import ErrorCode
 from secure_chat.wire.messages import Append, Appended, ClientMessage, Entry, EntryKind, Error, ServerMessage
 from tests.adversary.audit import lying_relay
@@ -82,3 +82,33 @@ def test_a_message_that_the_relay_refuses_leaves_no_gap() -> None:
         nobody_noticed([alice, bob])
         assert [state_of(alice, text) for text in ("one", "two", "three")] == ["delivered", "failed", "delivered"]
         check_all([alice, bob])
+
+
+def test_a_change_that_was_refused_for_good_and_delivered_all_the_same_leaves_nobody_behind() -> None:
+    """Alice gives up inviting carol; when the relay shows what it has told the others, she asks to come back."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        carol = world.join("carol")
+        held: list[Entry] = []
+
+        def refuse(node: Node, message: ServerMessage) -> Iterable[ServerMessage]:
+            if node is alice and isinstance(message, Entry) and message.kind is EntryKind.COMMIT:
+                held.append(message)
+                return ()
+            if node is alice and isinstance(message, Appended) and held and message.seq == held[0].seq:
+                return (Error(message.id, ErrorCode.STALE, "too late", head=message.head),)
+            return (message,)
+
+        world.outgoing.append(refuse)
+        assert alice.fails(InvitePeople("#plans", ("carol",))) is FailureCode.REFUSED
+        assert len(held) == 1
+        world.outgoing.clear()
+        world.say(alice, held[0])
+        world.settle(120_000)
+        noticed(alice, SecurityKind.GAP, "asks to be added again")
+        carol.do(AcceptInvitation(carol.told(Invited)[-1].invitation.room))
+        world.settle()
+        alice.do(Send("#plans", "all of us"))
+        world.settle()
+        assert bob.texts()[-1] == carol.texts()[-1] == "all of us"
+        check_all([alice, bob, carol])

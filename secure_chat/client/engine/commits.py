@@ -48,6 +48,8 @@ UNRESOLVED = 20_000
 """Milliseconds without the log's word on a sent commit after which the connection is made anew."""
 RETRY = 30_000
 """Milliseconds until work that the relay has refused is tried again."""
+MAX_ABANDONED = 8
+"""Refused changes of one room that are remembered, in case the relay has stored one all the same."""
 
 _LATER = {ErrorCode.RESERVED, ErrorCode.RATE_LIMITED, ErrorCode.BUSY, ErrorCode.DISK_FULL, ErrorCode.INTERNAL}
 """Refusals after which the same commit is sent again."""
@@ -360,6 +362,10 @@ class Commits:
         pending = self._state.pending.get(room.channel)
         return pending is not None and store == self._state.profile.store and counter == pending.counter
 
+    def was_abandoned(self, room: Room, store: bytes, counter: int) -> bool:
+        """Whether an entry is an append that was given up lately, since the relay had refused it."""
+        return store == self._state.profile.store and counter in room.abandoned
+
     def won(self, room: Room) -> None:
         """The pending append stands in the log; the caller has merged it."""
         work = self._of(room)
@@ -403,12 +409,13 @@ class Commits:
         pending = state.pending.get(room.channel)
         failed, work.committing = work.committing, []
         if pending is not None:
+            room.abandoned = [*room.abandoned, pending.counter][-MAX_ABANDONED:]
             if pending.kind == PendingKind.COMMIT:
                 state.group(room).discard_pending()
             elif room.next:
                 state.drop_group(room, room.next)
                 room.next = room.next_at = 0
-                state.save(room)
+            state.save(room)
         self._done(room, work)
         work.keys_not_before = state.now + RETRY
         pause = RETRY if are_outdated(state, room) else 1_000  # nothing can be sent without it: asked for again

@@ -365,7 +365,9 @@ class RoomLog:
         else:
             room.head = entry.seq
             self._commits.lost(room)
-            if not (isinstance(result, Skipped) and self._missed(room, entry, result)):
+            if self._commits.was_abandoned(room, entry.store, entry.counter):
+                self._left_behind(room, entry.time)  # refused, and stored all the same: the others have gone on by it
+            elif not (isinstance(result, Skipped) and self._missed(room, entry, result)):
                 self._bad_entry(room, entry, "a commit that nobody can apply")
 
     def _out_of_the_tree(self, room: Room, committer: bytes, newcomers: tuple[Identity, ...]) -> None:

@@ -313,6 +313,8 @@ class Room(Struct):
     """In which era this device's keys in `group` were made."""
     next_era: int = 0
     """The same for `next`."""
+    abandoned: list[int] = []
+    """Append counters of the latest own commits that the relay has refused for good."""
     foundings: int = 0
     """By the relay's count, of which this device knows since it is in; 0: the relay has not told yet."""
     void: int = 0
