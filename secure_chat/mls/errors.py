@@ -6,6 +6,7 @@
         DecodeError             the bytes are not what RFC 9420 §2.1 and the structures allow
         ValidationError         well-formed, but a rule of the RFC forbids it (message cites the section)
             UnsupportedError    allowed by the RFC, but not by this group's or our own capabilities
+            WrongGroupError     for another group
             WrongEpochError     for an epoch this member does not hold (too old, or not reached yet)
         CryptoError             a signature, MAC, AEAD or HPKE check failed
         SecretConsumedError     the key for this generation is already used or out of the window (§9.2)
@@ -27,6 +28,7 @@ __all__ = [
     "UsageError",
     "ValidationError",
     "WrongEpochError",
+    "WrongGroupError",
 ]
 
 
@@ -44,6 +46,10 @@ class ValidationError(MLSError):
 
 class UnsupportedError(ValidationError):
     """A suite, version, credential, extension or proposal type that is not supported here."""
+
+
+class WrongGroupError(ValidationError):
+    """A message for another group; nothing proves that it is one."""
 
 
 class WrongEpochError(ValidationError):

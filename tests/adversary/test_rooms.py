@@ -1,6 +1,7 @@
 """A relay that plays with rooms: ghosts, forged and stripped Welcomes, split rooms, rollbacks, false refusals."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -316,6 +317,36 @@ def test_a_founding_under_a_number_that_was_used_before_is_noticed() -> None:
         alice.do(Send("#plans", "are you here?"))
         world.settle()
         assert "are you here?" in bob.texts()
+        check_all([alice, bob])
+
+
+def test_a_conversation_founded_twice_under_one_number_comes_together_again() -> None:
+    """The relay forgets the first group; alice founds another, with the number that bob knows the first one by."""
+    with lying_relay() as world:
+        alice, bob = world.join("alice"), world.join("bob")
+        copies: list[Path] = []
+
+        def copy(node: Node, message: ClientMessage) -> Iterable[ClientMessage]:
+            if isinstance(message, Append) and message.kind is EntryKind.FOUNDING and not copies:
+                copies.append(world.copy_database())
+            return (message,)
+
+        world.incoming.append(copy)
+        alice.do(Send("bob", "hello"))
+        world.settle()
+        bob.do(Send("alice", "hello yourself"))
+        world.settle()
+        world.set_back(copies[0])
+        bob.go_offline()
+        world.settle(60_000)
+        bob.go_online()
+        world.settle(10_000)
+        for number in range(2):
+            alice.do(Send("bob", f"can you read me? {number}"))
+            bob.do(Send("alice", f"can you? {number}"))
+            world.settle(900_000)
+        assert "can you read me? 1" in bob.texts()
+        assert "can you? 1" in alice.texts()
         check_all([alice, bob])
 
 

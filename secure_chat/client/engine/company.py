@@ -2,16 +2,16 @@
 
 A relay that hides changes, or shows two halves of a room different ones, leaves a device in a group of its own while
 the log looks whole. What gives it away is that members who should be readable are not: their messages claim a later
-epoch, or do not open. One such message proves nothing, since anybody can send garbage; but once more people are
-elsewhere than here (or as many, and nobody has been heard for a while), it is this device that has lost the room, and
-it asks to be added again.
+epoch or another group, or do not open. One such message proves nothing, since anybody can send garbage; but once more
+people are elsewhere than here (or as many, and nobody has been heard for a while), it is this device that has lost the
+room, and it asks to be added again.
 """
 
 from dataclasses import dataclass, field
 
 from secure_chat.client.engine.spaces import Phase, Room
 from secure_chat.client.engine.state import State
-from secure_chat.mls.errors import CryptoError, MLSError, WrongEpochError
+from secure_chat.mls.errors import CryptoError, MLSError, WrongEpochError, WrongGroupError
 from secure_chat.wire.messages import Entry
 
 __all__ = ["Company"]
@@ -53,7 +53,7 @@ class Company:
     def missed(self, room: Room, entry: Entry, reason: MLSError) -> bool:
         """Something that the relay says a member sent is not for this epoch; True if this device has lost the room."""
         ahead = isinstance(reason, WrongEpochError) and reason.ahead
-        if not ahead and not isinstance(reason, CryptoError):
+        if not ahead and not isinstance(reason, CryptoError | WrongGroupError):
             return False
         roster = self._state.roster(room)
         if roster is None or room.phase not in (Phase.JOINED, Phase.INVITED):

@@ -19,6 +19,7 @@ from secure_chat.mls.errors import (
     UsageError,
     ValidationError,
     WrongEpochError,
+    WrongGroupError,
 )
 from secure_chat.mls.group.create_commit import CommitOptions, check_lifetime, create_commit, make_group_info
 from secure_chat.mls.group.creation import first_epoch
@@ -249,7 +250,7 @@ class Group(GroupView):
         else:
             raise ValidationError("not a message to a group's members (RFC 9420 §6)")
         if group_id != self.group_id:
-            raise ValidationError("a message to another group")
+            raise WrongGroupError("a message to another group")
         if epoch != self.epoch:
             text = f"a message of epoch {epoch}, while the group is in {self.epoch} (RFC 9420 §6)"
             raise WrongEpochError(text, ahead=epoch > self.epoch)
