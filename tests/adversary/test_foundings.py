@@ -225,3 +225,25 @@ def test_who_has_not_decided_yet_and_gets_no_welcome_is_not_left_behind() -> Non
         world.settle(BACK)
         assert room_of(bob, "#plans").phase == Phase.INVITED
         check_all([alice, bob, carol])
+
+
+def test_who_knows_a_higher_number_than_a_restored_relay_counts_comes_back() -> None:
+    """The relay forgets two foundings; alice founds the room again, with a number that bob has passed."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        world.back_up_relay()
+        for _ in range(2):
+            alice.do(RestartRoom("#plans"))
+            world.settle()
+        assert room_of(bob, "#plans").generation == 3
+        bob.go_offline()
+        world.restore_relay()
+        world.settle(BACK)
+        assert room_of(alice, "#plans").generation == 2
+        bob.go_online()
+        world.settle(BACK)
+        assert room_of(bob, "#plans").phase == Phase.JOINED
+        alice.do(Send("#plans", "here we are"))
+        world.settle()
+        assert "here we are" in bob.texts()
+        check_all([alice, bob])

@@ -81,7 +81,7 @@ class Arrivals:
             group = Group.join(entry.payload, opener.bundle, opener.identity, state.authority)
             roles = roles_of(group.extensions)
             self._keys.require_first(opener, group.epoch_authenticator)
-            room = self._accept(room, channel, group, roles)
+            room = self._accept(room, channel, group, roles, asked=opener.stored.asked)
         except (MLSError, ChangeRefused, ReplayedWelcome) as error:
             text = f"An invitation was not genuine and was ignored: {error}."
             self._history.notice_security(SecurityKind.BAD_ENTRY, text)
@@ -111,7 +111,7 @@ class Arrivals:
             return seq <= self._state.position(room.channel)
         return seq < room.head
 
-    def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles) -> Room:
+    def _accept(self, room: Room | None, channel: bytes, group: Group, roles: Roles, *, asked: bool) -> Room:
         """Holds the group to what a room has to be."""
         state = self._state
         if not group.group_id.startswith(group_prefix(channel, roles.generation)):
@@ -122,7 +122,8 @@ class Arrivals:
             room = Room(spaces.FORMAT, channel, roles.kind, roles.name)
             if roles.kind == RoomKind.DIRECT:
                 room.peer = next((account for account in roles.admins if account != state.own_account), b"")
-        elif roles.kind != room.kind or roles.generation < room.generation:
+        elif roles.kind != room.kind or (roles.generation < room.generation and not asked):
+            # A restored relay counts from further back: what answers one's own request may have a lower number.
             raise ChangeRefused("it is for another kind of room, or an earlier group")
         elif room.kind == RoomKind.OPEN and roles.name != room.name:
             raise ChangeRefused("it is for another open room")
