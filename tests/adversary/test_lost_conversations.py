@@ -65,7 +65,7 @@ def test_what_waits_goes_out_as_it_stands() -> None:
 
 
 def test_what_is_deleted_before_it_left_never_leaves() -> None:
-    """Nobody is shown it, not even for a moment, and nobody is told of a deletion."""
+    """Nobody is shown it, not even for a moment."""
     with lying_relay() as world:
         alice, bob = lost(world, "first")
         alice.ask(Send("bob", "rather not"))
@@ -128,3 +128,23 @@ def test_changes_that_a_restored_relay_has_lost_are_made_again() -> None:
             assert line is not None
             assert [reaction.emoji for reaction in line.reactions] == ["👍"]
         check_all([alice, bob, carol])
+
+
+def test_what_is_deleted_while_it_goes_out_again_is_deleted_for_who_has_it_already() -> None:
+    """bob has read it, alice's device does not know that yet when the relay forgets it."""
+    with lying_relay() as world:
+        alice, bob = closed_room(world, "bob")
+        world.settle(10_000)
+        world.back_up_relay()
+        alice.do(Send("#plans", "rather not"))
+        world.run_until(lambda: "rather not" in bob.texts())
+        line = alice.history()[-1]
+        bob.go_offline()
+        world.restore_relay()
+        world.run_until(lambda: any(item.line and not item.envelope for item in alice.engine._state.outbox.values()))
+        alice.ask(Delete(line.id))
+        world.settle(10_000)
+        bob.go_online()
+        world.settle(60_000)
+        assert "rather not" not in bob.texts()
+        check_all([alice, bob])

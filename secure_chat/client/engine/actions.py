@@ -216,11 +216,11 @@ class Actions:
         if view.account != self._state.own_account.hex():
             self._governing.require_admin(room)
         self._require_writable(room)
-        if self._outbox.is_here(view.id):
-            self._outbox.cancel(view.id)
-            return
+        if self._outbox.waits(view.id):
+            self._outbox.cancel(view.id)  # the text does not leave; if it goes out again, some may have it from before
+        else:
+            self._history.change(replace(view, text="", deleted=True, reactions=()))
         self._outbox.queue(room, DeleteBody(bytes.fromhex(view.id)))
-        self._history.change(replace(view, text="", deleted=True, reactions=()))
 
     def _react(self, action: React) -> None:
         view = self._message(action.message)

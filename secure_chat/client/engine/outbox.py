@@ -127,8 +127,8 @@ class Outbox:
         self._show(item, DeliveryState.QUEUED, "")
         self._state.poke(self._state.rooms[item.room])
 
-    def is_here(self, message_id: str) -> bool:
-        """Whether nothing of a message has left this device."""
+    def waits(self, message_id: str) -> bool:
+        """Whether a message is still to be encrypted, for the first time or again."""
         item = self._find(message_id)
         return item is not None and not item.envelope
 
